@@ -165,6 +165,10 @@ type File struct {
 	// Sidecars are subtitle files beside it.
 	Sidecars     []Sidecar  `json:"sidecars,omitempty"`
 	MissingSince *time.Time `json:"missingSince,omitempty"`
+	// VanishedAt is when a walk did not find it any more: a candidate that is not marked missing before its path is judged (R10).
+	VanishedAt *time.Time `json:"-"`
+	// Inode identifies the file on its device while mounted; "" where unknown.
+	Inode   string    `json:"-"`
 	AddedAt      time.Time  `json:"addedAt"`
 	UpdatedAt    time.Time  `json:"updatedAt"`
 }

@@ -1,0 +1,40 @@
+// Package bus carries short messages to every process: invalidations and progress. It is lossy by contract.
+package bus
+
+import "context"
+
+// Topic names a stream of messages.
+type Topic string
+
+// Message is what is published. Payload is at most 4 KiB.
+type Message struct {
+	Topic   Topic
+	Payload []byte
+}
+
+// Publisher sends. From store.Tx it does so after the commit, and not at all without one.
+type Publisher interface {
+	Publish(ctx context.Context, messages ...Message) error
+}
+
+// Bus sends and receives.
+type Bus interface {
+	Publisher
+	// Subscribe returns messages of the topics published from now on, this process's own included, until ctx ends; the channel is then
+	// closed. A subscriber that does not keep up loses the oldest.
+	Subscribe(ctx context.Context, topics ...Topic) (<-chan Message, error)
+}
+
+// The topics.
+const (
+	// TopicSession carries ids of sessions whose state changed.
+	TopicSession Topic = "session"
+	// TopicUser carries ids of users whose roles, state or preferences changed.
+	TopicUser Topic = "user"
+	// TopicAccess carries ids of libraries whose access changed, or were made or removed.
+	TopicAccess Topic = "access"
+	// TopicScan carries ids of scans that progressed.
+	TopicScan Topic = "scan"
+	// TopicMovie carries ids of libraries whose films changed.
+	TopicMovie Topic = "movie"
+)

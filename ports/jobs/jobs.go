@@ -1,0 +1,188 @@
+// Package jobs is what the core needs to get work done outside a request: enqueued with the change that asks for it,
+// run at least once, one at a time per key.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+)
+
+// Kind names a sort of work, "area.verb" ("library.scan"). Every process that runs jobs knows every kind.
+type Kind string
+
+// Queue separates work that must not wait for each other.
+type Queue string
+
+// The queues. A long scan never holds up what a person waits for.
+const (
+	QueueDefault Queue = "default"
+	QueueScan    Queue = "scan"
+	QueueMedia   Queue = "media" // probing, pictures, encoding: bounded by cores
+)
+
+// Job asks for work.
+type Job struct {
+	Kind Kind
+	// Payload is JSON, stable across versions (N-1 reads it).
+	Payload json.RawMessage
+	// Key makes the job unique among those of its kind that are not finished; enqueuing another is then no error and does nothing. "" for none.
+	Key string
+	// Priority is 1 (first) to 4 (last); 0 means 2.
+	Priority int
+	// RunAt delays the job; the zero time means now.
+	RunAt time.Time
+}
+
+// New returns a job with the JSON form of payload.
+func New(kind Kind, key string, payload any) (Job, error) {
+	data, err := json.Marshal(payload)
+	if err != nil {
+		return Job{}, fmt.Errorf("job %s: %w", kind, err)
+	}
+	return Job{Kind: kind, Key: key, Payload: data}, nil
+}
+
+// Enqueuer adds jobs. From store.Tx it does so in the transaction: the job exists if and only if that commits.
+type Enqueuer interface {
+	Enqueue(ctx context.Context, jobs ...Job) error
+}
+
+// Run is one attempt at a job.
+type Run struct {
+	ID      string
+	Kind    Kind
+	Payload json.RawMessage
+	Attempt int // from 1
+	// LastAttempt says that after a failure nobody tries again.
+	LastAttempt bool
+	// Report makes progress visible to Inspector; cheap enough to call each second.
+	Report func(ctx context.Context, done, total int)
+}
+
+// Handler does the work. It is idempotent and ends soon after ctx does. nil is success; Continue asks for the next
+// slice without counting an attempt; any other error counts, and is tried again with back-off until Definition.MaxAttempts,
+// then the job is a dead letter. Discard ends it as a dead letter at once.
+type Handler func(ctx context.Context, run Run) error
+
+// Definition is a kind with how it runs.
+type Definition struct {
+	Kind        Kind
+	Queue       Queue
+	MaxAttempts int
+	// Timeout bounds one slice. After twice that a killed process's job is taken up by another.
+	Timeout time.Duration
+	// Backoff is the wait before attempt n+1 (n from 1); nil is exponential from 1 s to 10 min.
+	Backoff func(attempt int) time.Duration
+	Handler Handler
+}
+
+// Schedule enqueues a job regularly, once for all processes.
+type Schedule struct {
+	Job   Job
+	Every time.Duration
+	// AtStart also runs it when the process that leads starts.
+	AtStart bool
+}
+
+type continued struct{ after time.Duration }
+
+func (c continued) Error() string { return "the job goes on in another slice" }
+
+// Continue is what a Handler returns when it has committed a slice and wants another after the given wait.
+func Continue(after time.Duration) error { return continued{after} }
+
+// Continued tells whether err asks for another slice, and when.
+func Continued(err error) (after time.Duration, ok bool) {
+	var c continued
+	if errors.As(err, &c) {
+		return c.after, true
+	}
+	return 0, false
+}
+
+type discarded struct{ cause error }
+
+func (d discarded) Error() string { return "discarded: " + d.cause.Error() }
+func (d discarded) Unwrap() error { return d.cause }
+
+// Discard is what a Handler returns when trying again cannot help.
+func Discard(cause error) error { return discarded{cause} }
+
+// Discarded tells whether err ends the job at once.
+func Discarded(err error) bool {
+	var d discarded
+	return errors.As(err, &d)
+}
+
+// State is where a job stands.
+type State string
+
+// The states of a job.
+const (
+	Waiting   State = "waiting"
+	Running   State = "running"
+	Retrying  State = "retrying"
+	Done      State = "done"
+	Cancelled State = "cancelled"
+	Dead      State = "dead" // a dead letter
+)
+
+// Info is a job as an operator sees it.
+type Info struct {
+	ID         string          `json:"id"`
+	Kind       Kind            `json:"kind"`
+	Queue      Queue           `json:"queue"`
+	State      State           `json:"state"`
+	Attempt    int             `json:"attempt"`
+	Payload    json.RawMessage `json:"payload"`
+	LastError  string          `json:"lastError,omitempty"`
+	Done       int             `json:"done"`
+	Total      int             `json:"total"`
+	CreatedAt  time.Time       `json:"createdAt"`
+	RunAt      time.Time       `json:"runAt"`
+	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
+}
+
+// Filter restricts Inspector.List; zero fields do not.
+type Filter struct {
+	Kind  Kind
+	State State
+	Key   string
+}
+
+// QueueStats is what metrics and readiness show of a queue.
+type QueueStats struct {
+	Queue         Queue
+	Waiting       int
+	Running       int
+	Dead          int
+	OldestWaiting time.Duration
+}
+
+// Inspector shows and steers jobs.
+type Inspector interface {
+	// List is newest first.
+	List(ctx context.Context, f Filter, page domain.PageRequest) (domain.Page[Info], error)
+	// Cancel stops a job: a waiting one never runs, a running one's ctx ends. NotFound, or Conflict when it is finished.
+	Cancel(ctx context.Context, id string) error
+	// Retry runs a dead or cancelled job again.
+	Retry(ctx context.Context, id string) error
+	// Delete removes a job that is not running.
+	Delete(ctx context.Context, id string) error
+	Stats(ctx context.Context) ([]QueueStats, error)
+}
+
+// Runner runs jobs of the kinds it was told of.
+type Runner interface {
+	Enqueuer
+	Inspector
+	// Start begins to work; the definitions and schedules are final.
+	Start(ctx context.Context, definitions []Definition, schedules []Schedule) error
+	// Stop takes no new jobs, ends the ctx of running ones after a moment of grace and returns unfinished ones to the queue.
+	Stop(ctx context.Context) error
+}

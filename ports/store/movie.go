@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+)
+
+// Movies keeps films with genres and credits. Facts over files (Runtime, Resolution, HDR, languages, Versions, Available) are columns that core writes.
+type Movies interface {
+	// Save inserts or replaces a film by id, with its genres. State, Poster and Backdrop are not written.
+	Save(ctx context.Context, m domain.Movie) error
+	// Get returns the film with pictures and, for a user other than the zero ID, State.
+	Get(ctx context.Context, scope domain.Scope, user, id domain.ID) (domain.Movie, error)
+	// GetMany leaves out what is absent; any order.
+	GetMany(ctx context.Context, scope domain.Scope, user domain.ID, ids ...domain.ID) ([]domain.Movie, error)
+	// List is a keyset page of the filter in its sort. Cursors of another filter or sort are Invalid.
+	List(ctx context.Context, scope domain.Scope, user domain.ID, f domain.MovieFilter, page domain.PageRequest) (domain.Page[domain.MovieItem], error)
+	// Index returns, for sort title the first letters ("#" for the rest), for year and added the years or decades, each with a cursor for List that starts there.
+	Index(ctx context.Context, scope domain.Scope, user domain.ID, f domain.MovieFilter) ([]domain.IndexEntry, error)
+	// Candidates returns films of a library that share an id, or the folded title key and year (0 matches any).
+	Candidates(ctx context.Context, library domain.ID, tmdb int, imdb, title string, year int) ([]domain.Movie, error)
+	// Delete removes films with credits and images; files stay without a film, watch data stays.
+	Delete(ctx context.Context, ids ...domain.ID) error
+	// ReplaceCredits sets all credits; Credits returns them by department and order.
+	ReplaceCredits(ctx context.Context, movie domain.ID, credits []domain.Credit) error
+	Credits(ctx context.Context, scope domain.Scope, movie domain.ID) ([]domain.Credit, error)
+	// Genres counts films by genre, most first.
+	Genres(ctx context.Context, scope domain.Scope) ([]domain.Count, error)
+	Stats(ctx context.Context, scope domain.Scope, user domain.ID) (domain.MovieStats, error)
+}
+
+// Watch keeps watch events and what they add up to, by user and film identity. Nothing removes an event.
+type Watch interface {
+	Append(ctx context.Context, e domain.WatchEvent) error
+	// Events returns all of a user's events of one identity, oldest first.
+	Events(ctx context.Context, user domain.ID, identity string) ([]domain.WatchEvent, error)
+	// State returns the derived state; the zero state when there is none.
+	State(ctx context.Context, user domain.ID, identity string) (domain.WatchState, error)
+	// SaveState replaces the derived state. dismissed hides it from ContinueWatching.
+	SaveState(ctx context.Context, user domain.ID, identity string, s domain.WatchState, dismissed bool) error
+	// ContinueWatching is visible, available films with Position > 0, not watched, not dismissed; last played first. One film per identity.
+	ContinueWatching(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.MovieItem], error)
+	// History is one entry per day and film of progress and watched events, newest first; Movie only where the scope sees it, and Title and Year blank where a film exists that it does not see.
+	History(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.HistoryEntry], error)
+	// Rekey gives all events of one identity another and returns the users concerned; states of from are removed, those of to must be derived again by the caller.
+	Rekey(ctx context.Context, from, to string) ([]domain.ID, error)
+}
+
+// Images keeps pictures of films.
+type Images interface {
+	// Put inserts or replaces the picture of its film and kind, keeping the id given first, which it returns.
+	Put(ctx context.Context, i domain.StoredImage) (domain.ID, error)
+	Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.StoredImage, error)
+	ByMovie(ctx context.Context, scope domain.Scope, movie domain.ID) ([]domain.StoredImage, error)
+	Delete(ctx context.Context, ids ...domain.ID) error
+	// WithoutPicture returns ids of films of a library, above after in id order, whose pictures were last looked for before the time, or never, up to limit.
+	WithoutPicture(ctx context.Context, library domain.ID, before time.Time, after domain.ID, limit int) ([]domain.ID, error)
+}
