@@ -168,9 +168,9 @@ type File struct {
 	// VanishedAt is when a walk did not find it any more: a candidate that is not marked missing before its path is judged (R10).
 	VanishedAt *time.Time `json:"-"`
 	// Inode identifies the file on its device while mounted; "" where unknown.
-	Inode   string    `json:"-"`
-	AddedAt      time.Time  `json:"addedAt"`
-	UpdatedAt    time.Time  `json:"updatedAt"`
+	Inode     string    `json:"-"`
+	AddedAt   time.Time `json:"addedAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
 }
 
 // Sidecar is a text subtitle file beside a film.

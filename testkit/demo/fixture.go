@@ -87,6 +87,8 @@ var (
 	// H264AC3MKV has B-frames, AC-3 5.1 in English and AC-3 stereo in German (a fifth higher), SubRip subtitles
 	// English (default), German and English (forced), and chapters.
 	H264AC3MKV = Fixture{fullMatroska.named("h264-ac3.mkv")}
+	// H264MKV is the plain case: H.264 with B-frames, and AAC.
+	H264MKV = Fixture{recipe{name: "h264-aac.mkv", video: h264, audio: english(aac)}}
 	// H264EAC3MKV has E-AC-3 5.1.
 	H264EAC3MKV = Fixture{recipe{name: "h264-eac3.mkv", video: h264, audio: surround(eac3)}}
 	// H264DTSMKV has DTS 5.1.
@@ -103,7 +105,7 @@ var (
 	VFRMKV = Fixture{recipe{name: "vfr.mkv", video: h264, audio: english(aac), picture: `select='not(lt(mod(n\,37)\,11)*mod(n\,3))'`}}
 	// NoCuesMKV is written as a live stream: no Cues, unknown sizes.
 	NoCuesMKV = Fixture{recipe{name: "no-cues.mkv", video: h264, audio: english(aac), mux: []string{"-live", "1"}}}
-	// TextSubtitlesMKV has an SubRip track and an ASS track with styling.
+	// TextSubtitlesMKV has a SubRip track and an ASS track with styling.
 	TextSubtitlesMKV = Fixture{recipe{name: "text-subtitles.mkv", video: h264, audio: english(aac), subtitles: []subtitle{
 		{language: "eng", title: "English", codec: "srt", isDefault: true}, {language: "eng", title: "English (styled)", codec: "ass", styled: true}}}}
 	// VP9WebM is VP9 with Opus.
@@ -119,7 +121,7 @@ var (
 func Fixtures() []Fixture {
 	return []Fixture{
 		H264AAC, MoovAtEnd, FragmentedMP4, EditList, DelayedAudio, OpenGOP, MovText,
-		H264AC3MKV, H264EAC3MKV, H264DTSMKV, H264TrueHDMKV, H264FLACMKV, HEVCMKV, HDR10MKV, VFRMKV, NoCuesMKV, TextSubtitlesMKV, VP9WebM,
+		H264AC3MKV, H264MKV, H264EAC3MKV, H264DTSMKV, H264TrueHDMKV, H264FLACMKV, HEVCMKV, HDR10MKV, VFRMKV, NoCuesMKV, TextSubtitlesMKV, VP9WebM,
 		MPEGTS, AVI,
 	}
 }

@@ -39,7 +39,7 @@ func TestEveryFixtureHasTheTracksItPromises(t *testing.T) {
 	want := map[string]string{
 		"h264-aac.mp4": "h264 aac", "moov-at-end.mp4": "h264 aac", "fragmented.mp4": "h264 aac", "edit-list.mp4": "h264 aac",
 		"delayed-audio.mp4": "h264 aac", "open-gop.mp4": "h264 aac", "mov-text.mp4": "h264 aac mov_text mov_text",
-		"h264-ac3.mkv": "h264 ac3 ac3 subrip subrip subrip", "h264-eac3.mkv": "h264 eac3", "h264-dts.mkv": "h264 dts",
+		"h264-ac3.mkv": "h264 ac3 ac3 subrip subrip subrip", "h264-aac.mkv": "h264 aac", "h264-eac3.mkv": "h264 eac3", "h264-dts.mkv": "h264 dts",
 		"h264-truehd.mkv": "h264 truehd", "h264-flac.mkv": "h264 flac", "hevc.mkv": "hevc aac", "hevc-hdr10.mkv": "hevc aac",
 		"vfr.mkv": "h264 aac", "no-cues.mkv": "h264 aac", "text-subtitles.mkv": "h264 aac subrip ass", "vp9-opus.webm": "vp9 opus",
 		"h264-aac.ts": "h264 aac", "mpeg4-mp3.avi": "mpeg4 mp3",

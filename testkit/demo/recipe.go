@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -49,6 +48,8 @@ type scene struct {
 	filter        string // filter graph from the inputs to [scene]
 	pitch         float64
 	title         string
+	// video replaces a recipe's video encoder and options, by the encoder's name, where the recipe's are too slow.
+	video map[string][]string
 }
 
 // small is the scene of every fixture: 16 s at 320x180, 24 frames a second, a keyframe every 2 s.
@@ -92,7 +93,11 @@ func (r recipe) command(s scene) (arguments []string, files map[string]string) {
 	arguments = append(arguments, "-filter_complex", filter)
 	arguments = append(arguments, mapping...)
 	arguments = append(arguments, "-map_metadata", "-1", "-map_chapters", chapters, "-metadata", "title="+s.title)
-	arguments = append(arguments, r.video...)
+	video := r.video
+	if faster, ok := s.video[video[1]]; ok {
+		video = faster
+	}
+	arguments = append(arguments, video...)
 	arguments = append(arguments, "-g", strconv.Itoa(s.fps*s.keyframeEvery))
 	for i, track := range r.audio {
 		// ffmpeg's options for one stream carry its number: -c:a becomes -c:a:0.
@@ -160,6 +165,3 @@ func hashOf(parts ...any) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 	return hex.EncodeToString(sum[:8])
 }
-
-// extension is the container's, with its dot.
-func (r recipe) extension() string { return filepath.Ext(r.name) }
