@@ -110,7 +110,16 @@ type Cue struct {
 	Text       string
 }
 
-// EncodeAudio asks for AAC on the 1,024-sample grid.
+// AudioLeadPackets and AudioTailPackets are the margins, in grid packets, that a source given to EncodeAudio needs so that
+// neighbouring encodes join: it begins at or before packet FirstPacket-AudioLeadPackets (ask Elementary for a little more, since it starts with
+// the first whole source packet) where the track has that much, and reaches to packet FirstPacket+Packets+AudioTailPackets.
+const (
+	AudioLeadPackets = 8
+	AudioTailPackets = 3
+)
+
+// EncodeAudio asks for AAC on the 1,024-sample grid. Samples before Stretch.Start count as silence, which is right where the track
+// begins late; a Stretch without packets is silence throughout.
 type EncodeAudio struct {
 	// Source is the elementary stream; Stretch says what it is and when it starts.
 	Source  io.Reader
