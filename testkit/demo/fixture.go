@@ -131,20 +131,30 @@ var ErrNoFFmpeg = errors.New("demo: ffmpeg is not installed, so no films can be 
 
 // Make makes the fixture, or finds it in the user's cache, and gives its path. Callers share the file: who wants to
 // change it copies it first.
-func Make(ctx context.Context, f Fixture) (string, error) {
+func Make(ctx context.Context, f Fixture) (string, error) { return f.recipe.cached(ctx, small) }
+
+func (r recipe) cached(ctx context.Context, s scene) (string, error) {
 	root, err := os.UserCacheDir()
 	if err != nil {
 		root = os.TempDir()
 	}
-	folder := filepath.Join(root, "revenge-demo", f.recipe.hash(small))
-	path := filepath.Join(folder, f.Name())
+	folder := filepath.Join(root, "revenge-demo", r.hash(s))
+	path := filepath.Join(folder, r.name)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("demo: %w", err)
 	}
-	return path, f.recipe.make(ctx, small, path)
+	return path, r.make(ctx, s, path)
+}
+
+// about is the small scene with a title and a pitch of its own, so that no two films of a library have the same bytes.
+func about(title string) scene {
+	s := small
+	s.title = title
+	s.pitch *= semitones(len(title) % 12)
+	return s
 }
 
 // make runs ffmpeg in a folder of its own and renames the result to path, so that nobody ever sees half a film and

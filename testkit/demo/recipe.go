@@ -92,7 +92,7 @@ func (r recipe) command(s scene) (arguments []string, files map[string]string) {
 	}
 	arguments = append(arguments, "-filter_complex", filter)
 	arguments = append(arguments, mapping...)
-	arguments = append(arguments, "-map_metadata", "-1", "-map_chapters", chapters, "-metadata", "title="+s.title)
+	arguments = append(arguments, "-map_chapters", chapters, "-metadata", "title="+s.title)
 	video := r.video
 	if faster, ok := s.video[video[1]]; ok {
 		video = faster
