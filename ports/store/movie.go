@@ -29,10 +29,13 @@ type Movies interface {
 	// Genres counts films by genre, most first.
 	Genres(ctx context.Context, scope domain.Scope) ([]domain.Count, error)
 	Stats(ctx context.Context, scope domain.Scope, user domain.ID) (domain.MovieStats, error)
+	// SameFilm returns films of any library that share the TMDb id or the IMDb id; zero ids match none.
+	SameFilm(ctx context.Context, tmdb int, imdb string) ([]domain.Movie, error)
 }
 
 // Watch keeps watch events and what they add up to, by user and film identity. Nothing removes an event.
 type Watch interface {
+	// Append also makes the transaction the only one that derives this user's state of this identity until it ends.
 	Append(ctx context.Context, e domain.WatchEvent) error
 	// Events returns all of a user's events of one identity, oldest first.
 	Events(ctx context.Context, user domain.ID, identity string) ([]domain.WatchEvent, error)
@@ -40,12 +43,18 @@ type Watch interface {
 	State(ctx context.Context, user domain.ID, identity string) (domain.WatchState, error)
 	// SaveState replaces the derived state. dismissed hides it from ContinueWatching.
 	SaveState(ctx context.Context, user domain.ID, identity string, s domain.WatchState, dismissed bool) error
-	// ContinueWatching is visible, available films with Position > 0, not watched, not dismissed; last played first. One film per identity.
+	// ContinueWatching is visible, available films with Position > 0, not dismissed; last played first. One film per identity. (A film
+	// watched to its end has Position 0; a rewatch that was begun has not, and is listed.)
 	ContinueWatching(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.MovieItem], error)
 	// History is one entry per day and film of progress and watched events, newest first; Movie only where the scope sees it, and Title and Year blank where a film exists that it does not see.
 	History(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.HistoryEntry], error)
 	// Rekey gives all events of one identity another and returns the users concerned; states of from are removed, those of to must be derived again by the caller.
 	Rekey(ctx context.Context, from, to string) ([]domain.ID, error)
+	// RekeyFilm is Rekey for those events of from that were recorded for the film and, where fingerprints are given, with one of those
+	// files. No state is removed: those of from and to must be derived again by the caller.
+	RekeyFilm(ctx context.Context, from, to string, movie domain.ID, fingerprints ...string) ([]domain.ID, error)
+	// Orphans returns identities of the form "movie:…" whose film is gone and of which an event names one of the fingerprints.
+	Orphans(ctx context.Context, fingerprints ...string) ([]string, error)
 }
 
 // Images keeps pictures of films.
@@ -55,6 +64,8 @@ type Images interface {
 	Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.StoredImage, error)
 	ByMovie(ctx context.Context, scope domain.Scope, movie domain.ID) ([]domain.StoredImage, error)
 	Delete(ctx context.Context, ids ...domain.ID) error
+	// Looked notes that a film's pictures were looked for, found or not.
+	Looked(ctx context.Context, movie domain.ID, at time.Time) error
 	// WithoutPicture returns ids of films of a library, above after in id order, whose pictures were last looked for before the time, or never, up to limit.
 	WithoutPicture(ctx context.Context, library domain.ID, before time.Time, after domain.ID, limit int) ([]domain.ID, error)
 }
