@@ -1,0 +1,103 @@
+// Package health tells whether this process can do its work (SPEC 2).
+package health
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/media"
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+// State is how a dependency, or all of it, is.
+type State string
+
+// The states. Degraded serves all that it can: an optional dependency is missing.
+const (
+	OK       State = "ok"
+	Degraded State = "degraded"
+	Down     State = "down"
+)
+
+// Check is one dependency.
+type Check struct {
+	Name    string  `json:"name"`
+	Status  State   `json:"status"`
+	Latency float64 `json:"latency"` // seconds
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Report is the whole.
+type Report struct {
+	Status State   `json:"status"`
+	Checks []Check `json:"checks"`
+}
+
+// Deps are what is checked.
+type Deps struct {
+	Store      store.Store
+	Jobs       jobs.Inspector
+	Transcoder media.Transcoder
+}
+
+// Service answers probes.
+type Service struct {
+	deps    Deps
+	started atomic.Bool
+}
+
+// New returns a Service that is not started yet.
+func New(deps Deps) *Service { return &Service{deps: deps} }
+
+// MarkStarted says that migrations are applied and workers run.
+func (s *Service) MarkStarted() { s.started.Store(true) }
+
+// Started tells whether MarkStarted was called.
+func (s *Service) Started() bool { return s.started.Load() }
+
+// checkTimeout bounds each dependency, so that a probe is answered while one hangs.
+const checkTimeout = 2 * time.Second
+
+// Ready checks every dependency. The database and the queue are needed; ffmpeg is optional.
+func (s *Service) Ready(ctx context.Context) Report {
+	checks := []struct {
+		name    string
+		failing State
+		run     func(context.Context) (string, error)
+	}{
+		{"database", Down, func(ctx context.Context) (string, error) { _, err := s.deps.Store.Ping(ctx); return "", err }},
+		{"queue", Down, s.queue},
+		{"ffmpeg", Degraded, func(ctx context.Context) (string, error) { return s.deps.Transcoder.Available(ctx) }},
+	}
+	report := Report{Status: OK}
+	for _, c := range checks {
+		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
+		start := time.Now()
+		detail, err := c.run(bounded)
+		cancel()
+		check := Check{Name: c.name, Status: OK, Latency: time.Since(start).Seconds(), Detail: detail}
+		if err != nil {
+			// The cause may name hosts and users of the database: it goes to the operator's log, not to this open endpoint.
+			check.Status, check.Detail = c.failing, "not available"
+			if report.Status != Down {
+				report.Status = c.failing
+			}
+		}
+		report.Checks = append(report.Checks, check)
+	}
+	return report
+}
+
+func (s *Service) queue(ctx context.Context) (string, error) {
+	stats, err := s.deps.Jobs.Stats(ctx)
+	if err != nil {
+		return "", err
+	}
+	var oldest time.Duration
+	for _, q := range stats {
+		oldest = max(oldest, q.OldestWaiting)
+	}
+	return "oldest waiting job " + oldest.Round(time.Second).String(), nil
+}

@@ -1,0 +1,91 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2/sse"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/ports/bus"
+)
+
+// MoviesChanged says that films of a library came, went or changed.
+type MoviesChanged struct {
+	LibraryID domain.ID `json:"libraryId"`
+}
+
+// mountEvents serves what administrators watch live.
+func (s *Server) mountEvents() {
+	route := Route{ID: "adminEvents", Method: http.MethodGet, Path: "/admin/events", Summary: "Server-sent events: progress of scans, films that changed", Tag: "Libraries", Permission: domain.PermissionLibraryManage}
+	sse.Register(s.api, s.operation(route), map[string]any{"scan": domain.Scan{}, "movies": MoviesChanged{}}, func(ctx context.Context, _ *struct{}, send sse.Sender) {
+		if err := s.sendEvents(ctx, send); err != nil && ctx.Err() == nil {
+			s.logger.DebugContext(ctx, "an event stream ended", "error", err)
+		}
+	})
+}
+
+// sendEvents goes on until the client leaves or its session may not see this any more, which it asks at each heartbeat.
+func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
+	actor := actorOf(ctx)
+	messages, err := s.core.Bus.Subscribe(ctx, bus.TopicScan, bus.TopicMovie)
+	if err != nil {
+		return err
+	}
+	if err := s.sendActiveScans(ctx, actor, send); err != nil {
+		return err
+	}
+	beat := time.NewTicker(s.heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+			if err := s.core.Auth.Check(ctx, actor); err != nil {
+				return err
+			}
+			if err := send.Comment("still here"); err != nil {
+				return err
+			}
+		case m, open := <-messages:
+			if !open {
+				return nil
+			}
+			id, ok := domain.ParseID(string(m.Payload))
+			if !ok {
+				continue
+			}
+			if m.Topic == bus.TopicMovie {
+				err = send.Data(MoviesChanged{id})
+			} else {
+				err = s.sendScan(ctx, actor, id, send)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Server) sendScan(ctx context.Context, actor domain.Actor, id domain.ID, send sse.Sender) error {
+	scan, err := s.core.Library.Scan(ctx, actor, id)
+	if err != nil {
+		return nil //nolint:nilerr // the scan went with its library: nothing to tell
+	}
+	return send.Data(scan)
+}
+
+func (s *Server) sendActiveScans(ctx context.Context, actor domain.Actor, send sse.Sender) error {
+	libraries, err := s.core.Library.List(ctx, actor)
+	if err != nil {
+		return err
+	}
+	for _, l := range libraries {
+		if scan, err := s.core.Library.LatestScan(ctx, actor, l.ID); err == nil && scan.Active() {
+			if err := send.Data(scan); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/revenge-media/revenge/core"
+)
+
+// metrics are what GET /metrics shows on its own listener (SPEC 2).
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(c *core.Core) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "revenge_http_request_duration_seconds", Help: "Requests by route pattern and status.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"method", "route", "status"}),
+	}
+	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), coreCollector{c})
+	return m
+}
+
+func (m *metrics) observe(method, route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// coreCollector reads the core's own figures when it is asked for them.
+type coreCollector struct{ core *core.Core }
+
+var (
+	descPoolOpen  = prometheus.NewDesc("revenge_database_connections", "Connections of the database pools by state.", []string{"state"}, nil)
+	descPoolWaits = prometheus.NewDesc("revenge_database_pool_waits_total", "Times that a query waited for a connection.", nil, nil)
+	descPoolWait  = prometheus.NewDesc("revenge_database_pool_wait_seconds_total", "Time that queries waited for a connection.", nil, nil)
+	descSlow      = prometheus.NewDesc("revenge_database_slow_queries_total", "Statements over the threshold.", nil, nil)
+	descCache     = prometheus.NewDesc("revenge_cache_requests_total", "Cache look-ups by level and result.", []string{"level", "result"}, nil)
+	descJobs      = prometheus.NewDesc("revenge_jobs", "Jobs by queue and state.", []string{"queue", "state"}, nil)
+	descOldest    = prometheus.NewDesc("revenge_jobs_oldest_waiting_seconds", "Age of the oldest waiting job by queue.", []string{"queue"}, nil)
+	descStreams   = prometheus.NewDesc("revenge_streams", "Play sessions that were active within the last minute, by method.", []string{"method"}, nil)
+	descEncodes   = prometheus.NewDesc("revenge_encodes", "Encoders that run now.", nil, nil)
+	descScans     = prometheus.NewDesc("revenge_scans", "Scans that are queued or run.", nil, nil)
+	descSessions  = prometheus.NewDesc("revenge_sessions", "Sessions seen within the last hour.", nil, nil)
+)
+
+// Describe sends nothing: the set depends on what is there, which makes this an unchecked collector.
+func (c coreCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks the core.
+func (c coreCollector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	if c.core.Store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	pool := c.core.Store.Stats()
+	gauge(descPoolOpen, float64(pool.InUse), "in_use")
+	gauge(descPoolOpen, float64(pool.Idle), "idle")
+	counter(descPoolWaits, float64(pool.WaitCount))
+	counter(descPoolWait, pool.WaitDuration.Seconds())
+	counter(descSlow, float64(pool.SlowQueries))
+	hits, misses := c.core.Cache.Stats()
+	counter(descCache, float64(hits), "l1", "hit")
+	counter(descCache, float64(misses), "l1", "miss")
+	if queues, err := c.core.Jobs.Stats(ctx); err == nil {
+		for _, q := range queues {
+			gauge(descJobs, float64(q.Waiting), string(q.Queue), "waiting")
+			gauge(descJobs, float64(q.Running), string(q.Queue), "running")
+			gauge(descJobs, float64(q.Dead), string(q.Queue), "dead")
+			gauge(descOldest, q.OldestWaiting.Seconds(), string(q.Queue))
+		}
+	}
+}

@@ -1,0 +1,143 @@
+// Package httpd is the HTTP face of a Core: the API of SPEC 1, the web UI and the operator's endpoints. It is a library:
+// New returns a handler that any program can mount or serve.
+package httpd
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/revenge-media/revenge/core"
+	"github.com/revenge-media/revenge/core/domain"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Core   *core.Core
+	Logger *slog.Logger
+	// Web is the built web UI (index.html at its root); nil serves the API alone.
+	Web fs.FS
+	// Version is shown by GET /settings and in the OpenAPI document.
+	Version string
+	// TrustedProxies are networks whose X-Forwarded-For and -Proto are believed.
+	TrustedProxies []netip.Prefix
+	// Heartbeat is how often an idle event stream says that it lives and checks that its session still does; 0 is 15 s.
+	Heartbeat time.Duration
+}
+
+// Server is the API with its router.
+type Server struct {
+	core      *core.Core
+	logger    *slog.Logger
+	router    chi.Router
+	api       huma.API
+	routes    map[string]domain.Permission
+	proxies   []netip.Prefix
+	webui     *webui
+	metrics   *metrics
+	version   string
+	heartbeat time.Duration
+}
+
+// New mounts every route. It fails when one of them is not guarded by a permission (S17).
+func New(config Config) (*Server, error) {
+	ui, err := newWebUI(config.Web)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		core: config.Core, logger: config.Logger, router: chi.NewRouter(), routes: map[string]domain.Permission{},
+		proxies: config.TrustedProxies, webui: ui, metrics: newMetrics(config.Core), version: config.Version, heartbeat: config.Heartbeat,
+	}
+	if s.heartbeat == 0 {
+		s.heartbeat = 15 * time.Second
+	}
+	addresses := middleware.ClientIPFromRemoteAddr
+	if len(s.proxies) > 0 {
+		prefixes := make([]string, len(s.proxies))
+		for i, p := range s.proxies {
+			prefixes[i] = p.String()
+		}
+		addresses = middleware.ClientIPFromXFF(prefixes...)
+	}
+	s.router.Use(requestIDs, addresses, s.observed, s.secured, s.recovered, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.authenticate)
+	s.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
+	})
+	s.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusMethodNotAllowed, r.Method+" is not possible here"))
+	})
+	s.api = humachi.New(s.router, apiConfig(config.Version))
+	s.mount()
+	if err := s.checkRoutes(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// mount is the table of contents of the API: one file per area.
+func (s *Server) mount() {
+	s.mountOperations()
+	s.mountDocs()
+	s.mountSetup()
+	s.mountAuth()
+	s.mountUsers()
+	s.mountLibraries()
+	s.mountMovies()
+	s.mountImages()
+	s.mountPlayback()
+	s.mountJobs()
+	s.mountEvents()
+	s.mountWebUI()
+}
+
+// Handler returns the whole server.
+func (s *Server) Handler() http.Handler { return s.router }
+
+// Metrics returns the handler of the metrics listener: never on the public port (S28).
+func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
+
+// Limits sets the timeouts of S30 on an http.Server: slow headers are cut off, long streams are not.
+func Limits(server *http.Server) *http.Server {
+	server.ReadHeaderTimeout = 5 * time.Second
+	server.IdleTimeout = 2 * time.Minute
+	server.MaxHeaderBytes = 32 << 10
+	return server
+}
+
+func apiConfig(version string) huma.Config {
+	config := huma.DefaultConfig("Revenge", version)
+	config.Info.Description = "Movies of a household: libraries, films, watch state and playback. Times are RFC 3339 in UTC, durations seconds, sizes bytes."
+	config.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	config.CreateHooks = nil
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.RejectUnknownQueryParameters = true
+	config.NoFormatFallback = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer":      {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of POST /auth/login."},
+		"cookie":      {Type: "apiKey", In: "cookie", Name: "__Host-revenge", Description: "The browser's session; its name is \"revenge\" on plain HTTP."},
+		"streamToken": {Type: "apiKey", In: "query", Name: "token", Description: "A play session's token, for players that can send neither header nor cookie."},
+	}
+	return config
+}
+
+// OpenAPI returns the document of the API without a running core: routes are declared, never called.
+func OpenAPI(version string) ([]byte, error) {
+	s, err := New(Config{Core: &core.Core{}, Logger: slog.New(slog.DiscardHandler), Version: version})
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.document()
+	if err != nil {
+		return nil, fmt.Errorf("writing the OpenAPI document: %w", err)
+	}
+	return data, nil
+}
