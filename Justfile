@@ -1,0 +1,70 @@
+# The commands of this project: `npx -y rust-just RECIPE`, or `just RECIPE` where just is installed.
+
+set positional-arguments
+
+# nodynamic: the image codecs are compiled in rather than looked for on the machine. No cgo, so one static binary.
+export GOFLAGS := "-tags=nodynamic -buildvcs=false"
+export CGO_ENABLED := "0"
+
+cache := env("XDG_CACHE_HOME", home_directory() / ".cache") / "revenge-demo"
+
+# List the recipes
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Build everything and serve the given folders of films; without one, make a demo library and serve that
+serve *FOLDERS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    scripts/install --serve
+    scripts/build
+    if (($# == 0)); then
+        go run ./testkit/demo/cmd/demo-library "{{ cache }}/showcase"
+        set -- "{{ cache }}/showcase"
+    fi
+    cd "{{ invocation_directory() }}"
+    exec "{{ justfile_directory() }}/bin/revenge" serve "$@"
+
+# Check everything: format, vet, linters, vulnerabilities, licences, Go tests on both databases, coverage, web, end-to-end
+test:
+    @scripts/install
+    @scripts/with-services scripts/test
+
+# Run the Go benchmarks of the given packages, or of all
+bench *PACKAGES:
+    @scripts/with-services go test -run '^$' -bench . -benchmem "${@:-./...}"
+
+# Run what needs big or slow third parties: contract fuzzing, the newest PostgreSQL
+interop:
+    @scripts/install
+    @scripts/interop
+
+# Serve the pages from their sources while working on them (the API comes from a server on its usual port)
+web:
+    npm --prefix web ci --no-audit --no-fund
+    npm --prefix web run dev
+
+# Build bin/revenge with the pages inside
+build:
+    @scripts/build
+
+# Format and lint what can be changed without asking, then say what is left
+lint:
+    gofmt -w $(git ls-files --cached --others --exclude-standard -- '*.go')
+    npm --prefix web run --silent format
+    @scripts/test lint
+
+# Write everything that is generated: code, the OpenAPI document, the web client's types
+generate:
+    go generate ./...
+    go run ./hosts/cli/cmd/revenge openapi > hosts/httpd/openapi.json.new
+    mv hosts/httpd/openapi.json.new hosts/httpd/openapi.json
+    npm --prefix web run gen
+
+# Bring the database to this version's schema
+migrate *ARGUMENTS: build
+    bin/revenge migrate "$@"
+
+# Run every fuzz target for so long
+fuzz TIME="60s":
+    @scripts/fuzz "{{ TIME }}"
