@@ -40,6 +40,8 @@ type LibraryPath struct {
 	Vanished  int        `json:"vanished"`
 	FrozenAt  *time.Time `json:"frozenAt,omitempty"`
 	ScannedAt *time.Time `json:"scannedAt,omitempty"`
+	// ConfirmedAt is when an administrator last said that what had vanished is gone: R10 counts from then on.
+	ConfirmedAt *time.Time `json:"-"`
 }
 
 // LibraryAccess is one entry of a library's access list.
@@ -168,7 +170,11 @@ type File struct {
 	// VanishedAt is when a walk did not find it any more: a candidate that is not marked missing before its path is judged (R10).
 	VanishedAt *time.Time `json:"-"`
 	// Inode identifies the file on its device while mounted; "" where unknown.
-	Inode     string    `json:"-"`
+	Inode string `json:"-"`
+	// Beside is hex of a hash over the names, sizes and times of what lies beside the file and belongs to it (metadata, pictures, subtitles).
+	Beside string `json:"-"`
+	// MatchedAt is when its folder was last grouped into films; nil asks for it.
+	MatchedAt *time.Time `json:"-"`
 	AddedAt   time.Time `json:"addedAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 }

@@ -34,6 +34,7 @@ type Libraries interface {
 type Scans interface {
 	Create(ctx context.Context, s domain.Scan) error
 	Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.Scan, error)
+	// Update writes all fields. Conflict with "scan.finished" when the stored one is not active any more, so that a cancelled scan stays so.
 	Update(ctx context.Context, s domain.Scan) error
 	// Active returns the active scan of a library. NotFound.
 	Active(ctx context.Context, library domain.ID) (domain.Scan, error)
@@ -52,6 +53,7 @@ type KnownFile struct {
 	Inode       string
 	VanishedAt  *time.Time
 	Sidecars    []domain.Sidecar
+	Beside      string
 }
 
 // FileFilter restricts Files.List; zero fields do not.
@@ -61,12 +63,18 @@ type FileFilter struct {
 	States    []domain.FileState
 	// Unmatched: files of films (KindMovie) that belong to no film yet.
 	Unmatched bool
+	// Unsorted: MatchedAt is nil, so their folders are to be grouped into films.
+	Unsorted bool
+	// Vanished: VanishedAt is set, but they are not marked missing.
+	Vanished bool
 }
 
 // PathCount is what R10 judges a path by.
 type PathCount struct {
 	// Known counts files that are not ignored and not already missing before the window; Vanished those of them that vanished (marked missing or not) within the window.
 	Known, Vanished int
+	// Pending counts the vanished ones that are not marked missing, whenever that was; Vanished contains them.
+	Pending int
 }
 
 // Files keeps what is on disk. The order of a walk is by WalkKey.
@@ -90,6 +98,8 @@ type Files interface {
 	List(ctx context.Context, scope domain.Scope, f FileFilter, page domain.PageRequest) (domain.Page[domain.File], error)
 	// Vanish sets VanishedAt where it is not set; Reappear clears VanishedAt and MissingSince and gives a missing file the state "found".
 	Vanish(ctx context.Context, at time.Time, ids ...domain.ID) error
+	// Reappear: see Vanish; files that were missing are also to be grouped into films again (MatchedAt nil).
+	Reappear(ctx context.Context, ids ...domain.ID) error
 	// Count returns what R10 judges by; vanished since the given time.
 	Count(ctx context.Context, path domain.ID, since time.Time) (PathCount, error)
 	// MarkMissing gives every file of the path with VanishedAt the state missing with MissingSince at, and returns the ids of those changed.
