@@ -2,6 +2,9 @@ module github.com/revenge-media/revenge
 
 go 1.26.0
 
+// An npm package there brings Go sources of its own.
+ignore ./web/node_modules
+
 require (
 	github.com/Eyevinn/hls-m3u8 v0.6.5
 	github.com/alecthomas/kong v1.17.0
