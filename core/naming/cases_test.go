@@ -227,3 +227,124 @@ func scoreName(t *testing.T, s scores, c caseLine, n Name) {
 		}
 	}
 }
+
+func TestSetsOfOtherMediaManagersTests(t *testing.T) {
+	t.Parallel()
+	s := scores{t, map[string]*tally{}}
+	for _, c := range loadCases(t) {
+		if c.Kind != "set" || !c.scored() {
+			continue
+		}
+		scoreSet(t, s, c, Group(c.paths(t)))
+	}
+	least := map[string]float64{"set": 95}
+	for field := range s.fields {
+		least[field] = 95
+	}
+	s.atLeast(least)
+}
+
+func scoreSet(t *testing.T, s scores, c caseLine, set Set) {
+	var owner string
+	if raw, ok := c.Context["owner"]; ok {
+		_ = json.Unmarshal(raw, &owner)
+	}
+	extras, alternates, stacks, parts := []Extra{}, 0, 0, 0
+	var versions []string
+	for _, m := range set.Movies {
+		ours := owner == ""
+		for i, v := range m.Versions {
+			ours = ours || slices.Contains(v.Parts, owner)
+			if i > 0 {
+				alternates++
+				versions = append(versions, v.Parts[0])
+			}
+			if len(v.Parts) > 1 {
+				stacks++
+				parts = len(v.Parts)
+			}
+		}
+		if ours {
+			extras = append(extras, m.Extras...)
+		}
+	}
+	if owner == "" {
+		extras = append(extras, set.Extras...)
+	}
+	wrong := 0
+	check := func(field string, right bool, want, got any) {
+		s.add(c, field, right, want, got)
+		if !right {
+			wrong++
+		}
+	}
+	for _, f := range []struct {
+		key string
+		got int
+	}{{"items", len(set.Movies) + len(extras)}, {"movies", len(set.Movies)}, {"alternates", alternates}, {"extras", len(extras)}, {"stack_parts", parts}} {
+		var want int
+		if c.get(t, f.key, &want) {
+			check(f.key, want == f.got, want, f.got)
+		}
+	}
+	var kinds, order []string
+	if c.get(t, "extra_types", &kinds) {
+		var got []string
+		for _, e := range extras {
+			got = append(got, e.Kind)
+		}
+		slices.Sort(got)
+		check("extra_types", slices.Equal(kinds, got), kinds, got)
+	}
+	var primary string
+	if c.get(t, "primary", &primary) {
+		check("primary", set.Movies[0].Versions[0].Parts[0] == primary, primary, set.Movies[0].Versions[0].Parts[0])
+	}
+	if c.get(t, "alternate_order", &order) {
+		check("alternate_order", slices.Equal(order, versions), order, versions)
+	}
+	var wantStacks []struct {
+		Name  string
+		Parts int
+	}
+	if c.get(t, "stacks", &wantStacks) {
+		check("stacks", len(wantStacks) == stacks, wantStacks, set.Movies)
+	}
+	var multi bool
+	if c.get(t, "multi_part", &multi) {
+		check("multi_part", multi == (stacks > 0), multi, stacks)
+	}
+	s.add(c, "set", wrong == 0, "all of it", fmt.Sprintf("%d wrong", wrong))
+}
+
+func TestSubtitlesOfOtherMediaManagersTests(t *testing.T) {
+	t.Parallel()
+	s := scores{t, map[string]*tally{}}
+	two := map[string]string{"eng": "en", "hin": "hi", "fre": "fr", "fra": "fr", "ger": "de", "deu": "de", "spa": "es"}
+	for _, c := range loadCases(t) {
+		if c.Context["video"] == nil || !c.scored() {
+			continue
+		}
+		var video string
+		if err := json.Unmarshal(c.Context["video"], &video); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := ParseSidecar(video, c.paths(t)[0])
+		want := Sidecar{Format: got.Format}
+		var title, lang *string
+		if c.get(t, "sub_title", &title) && title != nil {
+			want.Title = *title
+		}
+		if c.get(t, "sub_language", &lang) && lang != nil {
+			want.Language = *lang
+			if short, ok := two[*lang]; ok {
+				want.Language = short
+			}
+		}
+		c.get(t, "forced", &want.Forced)
+		c.get(t, "default", &want.Default)
+		c.get(t, "hearing_impaired", &want.HearingImpaired)
+		s.add(c, "subtitle", ok && got == want, want, got)
+	}
+	s.atLeast(map[string]float64{"subtitle": 95})
+}

@@ -10,7 +10,6 @@ var (
 	bracketedID = regexp.MustCompile(`(?i)[\[{(]\s*(imdb|tmdb|tvdb)(?:id)?\s*[=\-:]\s*(tt\d{1,12}|\d{1,12})?\s*[\]})]`)
 	bareIMDb    = regexp.MustCompile(`(?i)(^|[\s._\-\[({])(tt\d{7,9})($|[\s._\-\])}])`)
 	editionTag  = regexp.MustCompile(`(?i)\{\s*edition\s*[-=]\s*([^{}]*)\}|\[\s*edition\s*[-=]\s*([^\[\]]*)\]`)
-	titleTag    = regexp.MustCompile(`\{title-([^{}]*)\}`)
 )
 
 type ids struct {

@@ -223,7 +223,7 @@ func withFolders(r release, base string, dirs []string) release {
 		blank = true
 	}
 	if blank {
-		r.title, r.year = "", keepYear(r)
+		r.title, r.year = "", 0 // a bare number of a generic name is no year
 		if looksRandom(base) {
 			r = release{part: r.part, extra: r.extra}
 		}
@@ -279,9 +279,6 @@ func withFolders(r release, base string, dirs []string) release {
 	}
 	return r
 }
-
-// keepYear: a bare number of a generic file is no year.
-func keepYear(release) int { return 0 }
 
 // inherit takes what a folder says about the copy and the file does not.
 func (r *release) inherit(f release) {

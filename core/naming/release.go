@@ -48,10 +48,8 @@ func parseRelease(name string) release {
 		r.title = cleanTitle(recorderMark.ReplaceAllString(name, ""))
 		return r
 	}
-	said := ""
-	if m := titleTag.FindStringSubmatch(name); m != nil {
-		said = strings.TrimSpace(m[1])
-		name = titleTag.ReplaceAllString(name, " ")
+	if strings.HasPrefix(name, explicitStart) {
+		return parseExplicit(name)
 	}
 	name, r.ids = takeIDs(name)
 	name, r.editions = takeEditions(name)
@@ -84,9 +82,6 @@ func parseRelease(name string) release {
 	}
 	l := lex(name)
 	l.read(&r)
-	if said != "" {
-		r.title = cleanTitle(said)
-	}
 	return r
 }
 
@@ -106,7 +101,7 @@ func (l lexed) read(r *release) {
 	year := l.chooseYear(start, covered)
 	if year == start && year >= 0 {
 		if next := start + 1; next < len(l.tokens) && covered[next] == nil && l.tokens[next].group == 0 && l.yearAt(start) <= lastYear {
-			r.year, _ = l.yearAt(start), 0
+			r.year = l.yearAt(start)
 			start = next
 		}
 		year = -1
@@ -134,7 +129,7 @@ func (l lexed) read(r *release) {
 				r.source, rank = t.value, t.strength
 			}
 		case tagResolution:
-			certainty := map[string]int{"4k": 3, "uhd": 3, "pal": 1, "ntsc": 1, "720": 2, "1080": 2, "2160": 2}[t.value]
+			certainty := map[string]int{"pal": 1, "ntsc": 1, "720": 2, "1080": 2, "2160": 2}[t.value]
 			value := t.value
 			switch {
 			case certainty == 1:

@@ -3,6 +3,7 @@ package naming
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // What repost sites and obfuscators put behind a group's name.
@@ -11,6 +12,15 @@ var repostSuffix = regexp.MustCompile(`(?i)^(?:rp|pre|postbot|xpost|obfuscat\w*|
 // releaseGroup is who made the copy: behind the last hyphen, in the last or first bracket, or the last word after
 // the tags.
 func (l lexed) releaseGroup(start, cut int, covered []*tag) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == '{' || r == '}' || r == '/' || r == '\\' || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, l.findGroup(start, cut, covered)))
+}
+
+func (l lexed) findGroup(start, cut int, covered []*tag) string {
 	described := false
 	for i := cut; i < len(l.tokens); i++ {
 		described = described || covered[i] != nil
