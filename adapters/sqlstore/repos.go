@@ -1,0 +1,22 @@
+package sqlstore
+
+import (
+	"github.com/uptrace/bun"
+
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+// base is what every repository has: where it runs, and on which database.
+type base struct {
+	db       bun.IDB
+	postgres bool
+}
+
+func (s *Store) repos(db bun.IDB) store.Repos {
+	b := base{db: db, postgres: s.postgres}
+	return store.Repos{
+		Users:    users{b},
+		Sessions: sessions{b},
+		Secrets:  secrets{b},
+	}
+}

@@ -1,0 +1,79 @@
+// Package sqlite opens SQLite files so that readers never wait for the writer and writers queue instead of failing.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// Open returns a pool of one connection that writes and a pool that only reads, on one file in WAL mode (in memory there is no WAL).
+// With WAL and synchronous=NORMAL a commit survives the end of the process (sqlite.org/pragma.html#pragma_synchronous). The file is
+// made readable to its owner only: it holds credentials' hashes.
+func Open(ctx context.Context, path string, readers int) (write, read *sql.DB, err error) {
+	if path == "" || path == ":memory:" {
+		return nil, nil, errors.New("SQLite needs the path of a file")
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, nil, err
+	}
+	if write, err = open(ctx, path, 1, "_txlock=immediate&_pragma=journal_mode(WAL)"); err != nil {
+		return nil, nil, err
+	}
+	if read, err = open(ctx, path, readers, "_pragma=query_only(1)"); err != nil {
+		write.Close()
+		return nil, nil, err
+	}
+	return write, read, nil
+}
+
+func open(ctx context.Context, path string, conns int, options string) (*sql.DB, error) {
+	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
+		"?_busy_timeout=5000&" + options + "&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// Backup writes a consistent copy of the database to a file, whole or not at all.
+func Backup(ctx context.Context, db *sql.DB, to string) error {
+	partial := to + ".partial"
+	if err := os.Remove(partial); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", partial); err != nil { // an empty file is taken as absent
+		return err
+	}
+	return os.Rename(partial, to)
+}
