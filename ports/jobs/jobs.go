@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
@@ -36,6 +37,18 @@ type Job struct {
 	Priority int
 	// RunAt delays the job; the zero time means now.
 	RunAt time.Time
+}
+
+// queues says where the kinds of an area run: what is not named here goes to QueueDefault.
+var queues = map[string]Queue{"scan": QueueScan, "library": QueueScan, "media": QueueMedia, "images": QueueMedia}
+
+// QueueOf returns the queue of a kind: whoever enqueues holds no definitions, so the area in the kind's name decides.
+func QueueOf(kind Kind) Queue {
+	area, _, _ := strings.Cut(string(kind), ".")
+	if q, ok := queues[area]; ok {
+		return q
+	}
+	return QueueDefault
 }
 
 // New returns a job with the JSON form of payload.
@@ -69,10 +82,9 @@ type Run struct {
 // then the job is a dead letter. Discard ends it as a dead letter at once.
 type Handler func(ctx context.Context, run Run) error
 
-// Definition is a kind with how it runs.
+// Definition is a kind with how it runs. Its queue is QueueOf(Kind).
 type Definition struct {
 	Kind        Kind
-	Queue       Queue
 	MaxAttempts int
 	// Timeout bounds one slice. After twice that a killed process's job is taken up by another.
 	Timeout time.Duration
