@@ -15,8 +15,11 @@ type base struct {
 func (s *Store) repos(db bun.IDB) store.Repos {
 	b := base{db: db, postgres: s.postgres}
 	return store.Repos{
-		Users:    users{b},
-		Sessions: sessions{b},
-		Secrets:  secrets{b},
+		Users:     users{b},
+		Sessions:  sessions{b},
+		Secrets:   secrets{b},
+		Libraries: libraries{b},
+		Scans:     scans{b},
+		Files:     files{b},
 	}
 }
