@@ -48,7 +48,7 @@ type Config struct {
 	Logger *slog.Logger
 	// SlowQuery is the threshold of the slow-query log; 0 means 200 ms.
 	SlowQuery time.Duration
-	// AcquireTimeout bounds the wait for a connection to write on; 0 means 5 s. After it the store is Unavailable.
+	// AcquireTimeout bounds the wait for a connection (SQLite: for the writer); 0 means 5 s. After it the store is Unavailable.
 	AcquireTimeout time.Duration
 }
 
@@ -93,7 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.write, s.read = bun.NewDB(write, sqlitedialect.New()), bun.NewDB(read, sqlitedialect.New())
 		s.read.AddQueryHook(&queryLog{s})
 	case "postgres", "postgresql":
-		pool, db, err := postgres.Open(ctx, cfg.DSN, cfg.MaxConns)
+		pool, db, err := postgres.Open(ctx, cfg.DSN, cfg.MaxConns, cfg.AcquireTimeout)
 		if err != nil {
 			return nil, translated(ctx, err, "database")
 		}
@@ -123,12 +123,14 @@ func (s *Store) Ping(ctx context.Context) (time.Duration, error) {
 
 // Stats implements store.Store.
 func (s *Store) Stats() store.PoolStats {
-	pools := []*sql.DB{s.write.DB}
-	if !s.postgres {
-		pools = append(pools, s.read.DB)
-	}
 	sum := store.PoolStats{SlowQueries: s.slow.Load()}
-	for _, pool := range pools {
+	if s.postgres {
+		st := s.pool.Stat()
+		sum.Open, sum.InUse, sum.Idle = int(st.TotalConns()), int(st.AcquiredConns()), int(st.IdleConns())
+		sum.WaitCount, sum.WaitDuration = st.EmptyAcquireCount(), st.EmptyAcquireWaitTime()
+		return sum
+	}
+	for _, pool := range []*sql.DB{s.write.DB, s.read.DB} {
 		st := pool.Stats()
 		sum.Open += st.OpenConnections
 		sum.InUse += st.InUse

@@ -4,6 +4,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,9 +15,9 @@ import (
 // StatementTimeout ends a statement that takes longer (S30).
 const StatementTimeout = 5 * time.Second
 
-// Open returns a pool and a database/sql view of it. Statements run in the simple form of one round trip, as their values are written
-// into them, and end after StatementTimeout.
-func Open(ctx context.Context, dsn string, conns int) (*pgxpool.Pool, *sql.DB, error) {
+// Open returns a pool and a database/sql view of it. Statements take one round trip, as their values are written into them, and end after
+// StatementTimeout. Nobody waits longer than acquire for a connection: under overload the answer is a fast error, not a queue.
+func Open(ctx context.Context, dsn string, conns int, acquire time.Duration) (*pgxpool.Pool, *sql.DB, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, nil, err
@@ -35,7 +36,22 @@ func Open(ctx context.Context, dsn string, conns int) (*pgxpool.Pool, *sql.DB, e
 		pool.Close()
 		return nil, nil, err
 	}
-	return pool, stdlib.OpenDBFromPool(pool), nil
+	db := sql.OpenDB(patient{stdlib.GetPoolConnector(pool), acquire})
+	db.SetMaxIdleConns(0) // pgxpool keeps them
+	return pool, db, nil
+}
+
+// patient bounds the wait for a connection.
+type patient struct {
+	driver.Connector
+	limit time.Duration
+}
+
+// Connect implements driver.Connector.
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	return p.Connector.Connect(ctx)
 }
 
 // OpenForMigration returns a single connection without the statement timeout: changing a large table takes what it takes.
