@@ -150,10 +150,17 @@ var unfinished = []rivertype.JobState{
 // maxAttempts is what River stores; the definition's own number decides when the job runs.
 const maxAttempts = 1000
 
+// params leaves out a second job of a key: Postgres refuses two in one statement.
 func params(list []jobs.Job) []river.InsertManyParams {
-	out := make([]river.InsertManyParams, len(list))
-	for i, job := range list {
-		out[i] = river.InsertManyParams{Args: envelopeOf(job), InsertOpts: options(job)}
+	out := make([]river.InsertManyParams, 0, len(list))
+	seen := map[[2]string]bool{}
+	for _, job := range list {
+		id := [2]string{string(job.Kind), job.Key}
+		if job.Key != "" && seen[id] {
+			continue
+		}
+		seen[id] = true
+		out = append(out, river.InsertManyParams{Args: envelopeOf(job), InsertOpts: options(job)})
 	}
 	return out
 }
