@@ -102,3 +102,15 @@ func TestCancelledLibraryLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+func TestCopyMayBeChangedWithoutTouchingTheSharedFixture(t *testing.T) {
+	t.Parallel()
+	shared, err := os.ReadFile(demo.File(t, demo.H264AAC))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "folder", "film.mp4")
+	demo.Copy(t, demo.H264AAC, path)
+	require.NoError(t, os.Truncate(path, 10))
+	again, err := os.ReadFile(demo.File(t, demo.H264AAC))
+	require.NoError(t, err)
+	require.Equal(t, len(shared), len(again))
+}
