@@ -21,5 +21,8 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Libraries: libraries{b},
 		Scans:     scans{b},
 		Files:     files{b},
+		Movies:    movies{b},
+		Watch:     watch{b},
+		Images:    images{b},
 	}
 }
