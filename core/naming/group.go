@@ -243,14 +243,17 @@ func moviesOf(units []unit) []SetMovie {
 	}
 	var movies [][]unit
 	at := map[string]int{}
+	shared := folder == "" || isLibraryRoot(folder)
 	for _, u := range units {
 		key := fold(u.name.Title) + "\x00" + strconv.Itoa(u.name.Year)
 		own := parseRelease(u.stem)
-		if index, seen := at[key]; seen && own.year > 0 && own.year == u.name.Year && balanced(u.stem) {
+		// One title and year said twice are one film; among many films a copy must say what sets it apart.
+		certain := own.year > 0 && own.year == u.name.Year && balanced(u.stem) && (!shared || own.tags > 0)
+		if index, seen := at[key]; seen && certain {
 			movies[index] = append(movies[index], u)
 			continue
 		}
-		if own.year > 0 && balanced(u.stem) {
+		if certain {
 			at[key] = len(movies)
 		}
 		movies = append(movies, []unit{u})

@@ -9,6 +9,7 @@ import (
 var (
 	bracketedID = regexp.MustCompile(`(?i)[\[{(]\s*(imdb|tmdb|tvdb)(?:id)?\s*[=\-:]\s*(tt\d{1,12}|\d{1,12})?\s*[\]})]`)
 	bareIMDb    = regexp.MustCompile(`(?i)(^|[\s._\-\[({])(tt\d{7,9})($|[\s._\-\])}])`)
+	keyedID     = regexp.MustCompile(`(?i)(?:imdb|imdbid)[-=:]$`) // its bracket did not match
 	editionTag  = regexp.MustCompile(`(?i)\{\s*edition\s*[-=]\s*([^{}]*)\}|\[\s*edition\s*[-=]\s*([^\[\]]*)\]`)
 )
 
@@ -39,7 +40,7 @@ func takeIDs(name string) (string, ids) {
 		}
 		return " "
 	})
-	if m := bareIMDb.FindStringSubmatchIndex(name); m != nil {
+	if m := bareIMDb.FindStringSubmatchIndex(name); m != nil && !keyedID.MatchString(name[:m[4]]) {
 		if found.imdb == "" {
 			found.imdb = strings.ToLower(name[m[4]:m[5]])
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // videoExtensions as Jellyfin and Kodi have them; .disc stands for a film on a shelf.
-var videoExtensions = set("mkv mk3d mp4 m4v mov avi divx wmv asf flv f4v webm ogv ogm mpg mpeg mpe m2v mpv m2ts mts ts trp tp wtv rec vob 3gp 3g2 rm rmvb dvr-ms nuv iso img ifo bdmv disc strm nsv evo avc vp9")
+var videoExtensions = set("mkv mk3d mp4 m4v mov avi divx wmv asf flv f4v webm ogv ogm mpg mpeg mpe m2v mpv m2ts mts ts trp tp wtv rec vob 3gp 3g2 rm rmvb dvr-ms nuv iso img ifo bdmv disc strm nsv evo")
 
 var otherExtensions = set("nfo srt sub idx ass ssa vtt sup smi mks txt jpg jpeg png gif webp tbn bmp avif mp3 flac wav m4a aac ogg opus mka wma ac3 dts db ini url html xml json zip rar 7z par2 sfv torrent otrkey part partial exe doc pdf md5")
 

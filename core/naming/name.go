@@ -139,13 +139,26 @@ func splitPath(input string) (components []string, absolute bool) {
 		if input[i] != '/' && input[i] != '\\' {
 			continue
 		}
-		if i > 0 && i+1 < len(input) && input[i-1] == ' ' && input[i+1] == ' ' {
+		if i > 0 && i+1 < len(input) && input[i-1] == ' ' && input[i+1] == ' ' || insideBracket(input[start:i], input[i+1:]) {
 			continue
 		}
 		add(i)
 	}
 	add(len(input))
 	return components, absolute
+}
+
+// insideBracket tells whether a slash stands in a bracket: "(S:317/L:28)".
+func insideBracket(before, after string) bool {
+	if next := strings.IndexAny(after, `/\`); next >= 0 {
+		after = after[:next]
+	}
+	for _, pair := range []string{"()", "[]"} {
+		if strings.Count(before, pair[:1]) > strings.Count(before, pair[1:]) && strings.Count(after, pair[1:]) > strings.Count(after, pair[:1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // filmLevel is the name that stands for the film and the folders above it: the file's, or for the files of a
@@ -167,15 +180,17 @@ func filmLevel(components []string) (dirs []string, base string, disc bool) {
 	}
 	last := len(components) - 1
 	base = stem(components[last])
-	if inner := extensionOf(base); inner != "" && videoExtensions[inner] && len(base) > len(inner)+1 {
+	if inner := extensionOf(base); inner != "" && videoExtensions[inner] && !IsVideo(components[last]) && len(base) > len(inner)+1 {
 		base = stem(base) // "Film.avi.otrkey", "Film.mkv.torrent"
 	}
 	return components[:last], base, false
 }
 
 var (
-	genericName = regexp.MustCompile(`(?i)^(?:movie|film|video|file|main|feature|index|title|track|abc|b00bs|untitled|stream|new|cd|dvd|disc|\d{5}|t\d\d|title[_ ]?t?\d+|(?:movie|film|video|file)[ _.-]?\d{1,3}|backup_\d{5,}s\d{2}-\d{2}|\d{6}_\d{2}|\d{3})$`)
-	hashName    = regexp.MustCompile(`^(?:[0-9a-fA-F]{24,}|[A-Z]{11}\d{3}|[a-z]{12}\d{3})$`)
+	genericName = regexp.MustCompile(`(?i)^(?:movie|film|video|file|main|feature|index|title|track|abc|b00bs|untitled|stream|new|cd|dvd|disc|\d{5}|t\d\d|title[_ ]?t?\d+|(?:movie|film|video|file)[ _.-]?\d{1,3}|backup_\d{5,}s\d{2}-\d{2}|\d{6}_\d{2})$`)
+	// abbreviation: "dmd-aw", "personnea_mp"
+	abbreviation = regexp.MustCompile(`^[a-z0-9]{1,12}[-_][a-z0-9]{1,8}$`)
+	hashName     = regexp.MustCompile(`^(?:[0-9a-fA-F]{24,}|[A-Z]{11}\d{3}|[a-z]{12}\d{3})$`)
 )
 
 // looksRandom tells whether a name is a hash or what an obfuscator made: it says nothing about a film.
@@ -219,8 +234,9 @@ func looksRandom(name string) bool {
 // knows the title better than a file's abbreviation of it; a file that says its own year is believed.
 func withFolders(r release, base string, dirs []string) release {
 	blank := r.title == "" || looksRandom(base)
-	if genericName.MatchString(base) && (len(dirs) > 0 && !isLibraryRoot(dirs[len(dirs)-1])) {
-		blank = true
+	if len(dirs) > 0 && genericName.MatchString(base) {
+		above := dirs[len(dirs)-1]
+		blank = blank || !isLibraryRoot(above) && extraFolders[strings.ToLower(above)] == ""
 	}
 	if blank {
 		r.title, r.year = "", 0 // a bare number of a generic name is no year
@@ -228,14 +244,13 @@ func withFolders(r release, base string, dirs []string) release {
 			r = release{part: r.part, extra: r.extra}
 		}
 	}
-	own := blank
 	for up := 1; up <= 3 && up <= len(dirs); up++ {
 		dir := dirs[len(dirs)-up]
 		if dir == "" || isLibraryRoot(dir) || strings.HasSuffix(dir, ":") {
 			break
 		}
 		f := parseRelease(stemVideo(dir))
-		if r.imdb == "" && r.tmdb == 0 && (up == 1 || own) {
+		if r.imdb == "" && r.tmdb == 0 && (up == 1 || blank) {
 			r.ids = f.ids
 		}
 		if looksRandom(dir) || f.title == "" || f.part > 0 && partFolder.MatchString(dir) {
@@ -244,11 +259,10 @@ func withFolders(r release, base string, dirs []string) release {
 		if r.title == "" {
 			r.title, r.year, r.bracketed = f.title, f.year, f.bracketed
 			r.inherit(f)
-			if r.extra != "" {
-				return r
+			if r.part == 0 && up == 1 {
+				r.part, r.partCount = f.part, f.partCount
 			}
-			own = false
-			break
+			return r
 		}
 		if up > 1 {
 			break
@@ -263,8 +277,11 @@ func withFolders(r release, base string, dirs []string) release {
 			r.year = f.year
 			r.title = f.title
 			r.inherit(f)
-		case r.year == 0 && f.tags > r.tags && r.tags == 0 && !related && f.group != "":
+		case r.year == 0 && f.tags > r.tags && r.tags == 0 && !related && f.group != "", r.year == 0 && r.tags == 0 && !related && abbreviation.MatchString(base):
 			r.title = f.title
+			r.inherit(f)
+		case r.year == 0 && related && f.tags > 0 && base == strings.ToLower(base):
+			r.title = f.title // "arw-repack-film.dvdrip.xvid" in "Film.REPACK.DVDRip.XviD-ARROW"
 			r.inherit(f)
 		case r.year > 0 && f.year == r.year && (related || r.tags == 0) && f.bracketed:
 			r.title = f.title

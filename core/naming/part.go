@@ -38,7 +38,8 @@ func takePart(name string) (string, int, int) {
 			ok = !letter || gap == ""
 		}
 		if ok && number > 0 {
-			return strings.TrimRight(m[1], " ._-"), number, count
+			closing := strings.Trim(m[2], " \t._-[(")
+			return strings.TrimRight(m[1], " ._-") + closing, number, count
 		}
 	}
 	if m := partOf.FindStringSubmatch(name); m != nil && m[1] != "" {

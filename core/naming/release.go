@@ -206,7 +206,8 @@ func (l lexed) titleStart(covered []*tag) int {
 			break
 		}
 		described := l.bracketIsTag(b, covered)
-		if b.open == '(' && !described && !genres[l.tokens[b.first].key] {
+		numbers := b.count == 1 && len(l.tokens[start].key) < 3 && isDigits(l.tokens[start].key) && b.end < len(l.name) && l.tokens[next].sep == ")" // "(1)Film"
+		if b.open == '(' && !described && !numbers && !genres[l.tokens[b.first].key] {
 			break
 		}
 		if text := bare(next); text < 0 {
@@ -215,7 +216,7 @@ func (l lexed) titleStart(covered []*tag) int {
 				return next
 			}
 			break
-		} else if !described && l.onlyDigits(text) {
+		} else if !described && l.onlyDigits(text, covered) {
 			break // "[REC] 2"
 		}
 		start = next
@@ -238,13 +239,14 @@ func (l lexed) titleStart(covered []*tag) int {
 }
 
 // onlyDigits tells whether no bare word from i on has letters, up to the first tag or bracket.
-func (l lexed) onlyDigits(i int) bool {
-	for ; i < len(l.tokens) && l.tokens[i].group == 0; i++ {
+func (l lexed) onlyDigits(i int, covered []*tag) bool {
+	from := i
+	for ; i < len(l.tokens) && l.tokens[i].group == 0 && covered[i] == nil; i++ {
 		if !isDigits(l.tokens[i].key) {
 			return false
 		}
 	}
-	return true
+	return i > from
 }
 
 // bracketIsTag tells whether a bracket describes the copy: one strong word says so, or all words together.
@@ -382,13 +384,14 @@ func (l lexed) trimEnd(start, cut, year int, byYear bool, covered []*tag) int {
 		case t.strength == loose && t.kind == tagEdition:
 			off = true
 		case t.strength == loose:
-			off = !open || revisionWord.MatchString(l.tokens[t.from].key) || t.kind == tag3D
+			off = !open || cry || revisionWord.MatchString(l.tokens[t.from].key)
 		case t.strength == shouted && t.kind == tagLanguage:
 			switch {
 			case open:
 				off = cry && (len(raw) > 3 || strings.Contains(l.tokens[t.from].sep, " - "))
 			case byYear:
-				off = cry && len(raw) > 2
+				behindTag := t.from > start+1 && covered[t.from-1] != nil && (covered[t.from-1].kind == tagEdition || shouts(l.tokens[t.from-1].raw))
+				off = cry && len(raw) > 2 || behindTag && !loud
 			default:
 				off = cry || len(raw) > 3
 			}
@@ -430,11 +433,8 @@ func (l lexed) titleText(start, cut int) string {
 	if g := l.tokens[cut-1].group; g > 0 && (g != l.tokens[start].group || l.brackets[g-1].open == '(') {
 		to = l.brackets[g-1].end
 	}
-	if cut < len(l.tokens) {
-		sep := l.name[to:l.tokens[cut].start]
-		if strings.HasPrefix(sep, "...") {
-			to += 3
-		}
+	if cut < len(l.tokens) && to <= l.tokens[cut].start && strings.HasPrefix(l.name[to:l.tokens[cut].start], "...") {
+		to += 3
 	}
 	return cleanTitle(l.name[from:to])
 }
@@ -461,10 +461,16 @@ func cleanTitle(raw string) string {
 	if strings.HasSuffix(trimmed, ".") && !strings.HasSuffix(trimmed, "..") && !acronymEnd.MatchString(trimmed) {
 		trimmed = strings.TrimRight(strings.TrimSuffix(trimmed, "."), " -")
 	}
+	if acronym.MatchString(trimmed) {
+		trimmed += "."
+	}
 	return trimmed
 }
 
-var acronymEnd = regexp.MustCompile(`(?:^|[ .])\pL\.\pL\.$|^(?:\pL\.)+$`)
+var (
+	acronymEnd = regexp.MustCompile(`(?:^|[ .])\pL\.\pL\.$`)
+	acronym    = regexp.MustCompile(`(?:^|[ .])\pL\.\pL$`)
+)
 
 // undot turns the dots between words into blanks and leaves those of R.I.P.D., Mr. and 3.0 in names with blanks.
 func undot(s string) string {
@@ -511,10 +517,7 @@ func latinPart(title string) string {
 	for foreign < len(words) && !hasLatin(words[foreign]) {
 		foreign++
 	}
-	if foreign == 0 || foreign == len(words) {
-		return title
-	}
-	if first, _ := firstLetter(title); !unicode.IsLetter(first) || unicode.IsDigit([]rune(title)[0]) {
+	if foreign == 0 || foreign == len(words) || unicode.IsDigit([]rune(title)[0]) || !strings.ContainsFunc(strings.Join(words[:foreign], ""), unicode.IsLetter) {
 		return title
 	}
 	rest := strings.Join(words[foreign:], " ")
@@ -531,15 +534,6 @@ func latinPart(title string) string {
 		return title
 	}
 	return rest
-}
-
-func firstLetter(s string) (rune, bool) {
-	for _, r := range s {
-		if unicode.IsLetter(r) {
-			return r, true
-		}
-	}
-	return 0, false
 }
 
 func hasLatin(s string) bool {

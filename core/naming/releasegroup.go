@@ -9,6 +9,9 @@ import (
 // What repost sites and obfuscators put behind a group's name.
 var repostSuffix = regexp.MustCompile(`(?i)^(?:rp|pre|postbot|xpost|obfuscat\w*|scrambled|nzbgeek|rakuv\w*|asrequested|alternativetorequested|gerov|z0ids3n|chamele0n|4p|4planet|altezachen|buymore|whiterev|sample|proof|repost|bucket\w*|\d)$`)
 
+// mirrorDomain: a group that signs with its site's name.
+var mirrorDomain = regexp.MustCompile(`(?i)YTS\.[a-z]{2}$`)
+
 // releaseGroup is who made the copy: behind the last hyphen, in the last or first bracket, or the last word after
 // the tags.
 func (l lexed) releaseGroup(start, cut int, covered []*tag) string {
@@ -22,8 +25,8 @@ func (l lexed) releaseGroup(start, cut int, covered []*tag) string {
 
 func (l lexed) findGroup(start, cut int, covered []*tag) string {
 	described := false
-	for i := cut; i < len(l.tokens); i++ {
-		described = described || covered[i] != nil
+	for i := range l.tokens {
+		described = described || covered[i] != nil && (i < start || i >= cut)
 	}
 	bracketed := ""
 	end := len(l.tokens) - 1
@@ -51,7 +54,7 @@ func (l lexed) findGroup(start, cut int, covered []*tag) string {
 	for i := len(l.tokens) - 1; i > cut; i-- {
 		if t := l.tokens[i]; t.group > 0 && covered[i] == nil && l.tokens[i-1].group == t.group && l.lastOfBracket(i) {
 			b := l.brackets[t.group-1]
-			if (covered[i-1] != nil || strings.Contains(t.sep, "-")) && l.bracketIsTag(b, covered) && l.yearAt(i) == 0 && !isDigits(t.key) {
+			if (covered[i-1] != nil || strings.ContainsAny(t.sep, "-[")) && l.bracketIsTag(b, covered) && l.yearAt(i) == 0 && !isDigits(t.key) {
 				return t.raw
 			}
 		}
@@ -82,7 +85,7 @@ func (l lexed) trailingGroup(end, cut int, covered []*tag) (bool, string) {
 		// "-HR", "-RESTORED": a tag of one word right behind a hyphen ends the name as a group would.
 		return i == end && t.strength != strong && t.from == i && l.tokens[i].sep == "-" && t.kind != tagLanguage && t.kind != tagHDR
 	}
-	for end > cut && covered[end] != nil && covered[end].kind == tagLanguage && covered[end-1] == nil && strings.HasSuffix(l.tokens[end-1].sep, "-") {
+	for end > cut && covered[end] != nil && (covered[end].kind == tagLanguage || l.tokens[end].key == "int") && covered[end-1] == nil && strings.HasSuffix(l.tokens[end-1].sep, "-") {
 		end-- // "-SKGTV English"
 	}
 	if !free(end) || l.yearAt(end) > 0 && !strings.HasSuffix(l.tokens[end].sep, "-") {
@@ -92,12 +95,21 @@ func (l lexed) trailingGroup(end, cut int, covered []*tag) (bool, string) {
 	for first > cut && strings.HasPrefix(l.tokens[first].sep, "-") && len(l.tokens[first].sep) == 1 && free(first-1) && l.tokens[first-1].group == 0 && covered[first-1] == nil {
 		first--
 	}
+	for first < end && isDigits(l.tokens[first].key) {
+		first++ // "LAME3*92-GROUP"
+	}
 	last := end
 	for last > first && repostSuffix.MatchString(l.tokens[last].key) {
 		last--
 	}
 	text := l.name[l.tokens[first].start:l.tokens[last].end]
 	introduced := strings.Contains(l.tokens[first].sep, "-")
+	if g := l.tokens[first-1].group; g > 0 && first == end && l.bracketIsTag(l.brackets[g-1], covered) {
+		introduced = true // "(1080p BluRay x265) GROUP"
+	}
+	if yts := mirrorDomain.FindString(l.name[:l.tokens[end].end]); yts != "" {
+		return true, yts
+	}
 	behindTag := first > cut && covered[first-1] != nil
 	switch {
 	case repostSuffix.MatchString(text):

@@ -21,7 +21,7 @@ func learnSources() {
 	s("hdtv", strong, "hdtv|hd tv|hdtvrip|hdtv rip|ahdtv|tvriphd|uhdtv|hdtvmux")
 	s("tv", strong, "pdtv|sdtv|dsr|dsrip|dthrip|dvbrip|satrip|sat rip|tvrip|tv rip|ppvrip|ppv rip|dvb|digital tv|pdtvrip")
 	s("dvd", strong, "dvd r|dvdr|sd dvd|dvdfull|full dvd|dvd full|dvdmux|dvd5|dvd9|dvd 5|dvd 9|dvdr5|dvdr9")
-	s("dvd", shouted, "r5|r6|dvdr")
+	s("dvd", shouted, "r5|r6")
 	s("dvdrip", strong, "dvdrip|dvd rip|dvdripmux|hddvdrip|hd dvd rip|dvdrips|xvidvdrip")
 	s("screener", strong, "dvdscr|dvd scr|dvdscreener|dvd screener|bdscr|bd scr|brscreener|br screener|brscr|bluray scr|hdscr|webscr|web scr|dvdscr rip|predvd|pre dvd|predvdrip|predvd rip|prerip|scr rip|desiscr|tvscr|webscreener")
 	s("screener", shouted, "screener|scr|ddc")

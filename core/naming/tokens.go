@@ -140,10 +140,8 @@ func isDigits(s string) bool {
 // shouts tells whether a word is written as tags are and titles seldom: GERMAN, iTA, TRUEFRENCH, DUALi.
 func shouts(raw string) bool {
 	upper, lower := 0, 0
-	for i, r := range raw {
+	for _, r := range raw {
 		switch {
-		case unicode.IsUpper(r) && i == 0:
-			upper++
 		case unicode.IsUpper(r):
 			upper++
 		case unicode.IsLower(r):
@@ -151,7 +149,7 @@ func shouts(raw string) bool {
 		}
 	}
 	first, _ := utf8.DecodeRuneInString(raw)
-	return upper >= 2 && upper >= lower || upper > 0 && unicode.IsLower(first)
+	return upper >= 2 && upper >= lower || upper > 0 && (unicode.IsLower(first) || lower == 0 && len(raw) > 1)
 }
 
 // fold leaves the letters and digits of s, lower case and without diacritics.

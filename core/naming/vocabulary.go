@@ -50,7 +50,11 @@ const longestPhrase = 4
 
 func learn(k kind, value string, s strength, words string) {
 	for phrase := range strings.SplitSeq(words, "|") {
-		phrases[strings.TrimSpace(phrase)] = tag{kind: k, value: value, strength: s}
+		phrase = strings.TrimSpace(phrase)
+		if known, twice := phrases[phrase]; twice && known != (tag{kind: k, value: value, strength: s}) {
+			panic("naming: two meanings of " + phrase)
+		}
+		phrases[phrase] = tag{kind: k, value: value, strength: s}
 	}
 }
 
@@ -83,12 +87,12 @@ func init() {
 	learn(tagCodec, "realvideo", weak, "rv10|rv20|rv40")
 
 	learn(tagAudio, "", strong, "dts hd|dts x|dts es|dts ma|he aac|lc aac|dolby digital|dolby atmos|dolby truehd|e ac3|dts hdma|dts hd ma")
-	learn(tagAudio, "", weak, "5 1|7 1|2 0|1 0|6 1|2 1|atmos|opus|vorbis|ogg|mp3|pcm|lpcm|dd|ddp|thd|dub|ma|hra|ex|stereo|mono|audio|dual audio|multi audio|commentary|lame")
+	learn(tagAudio, "", weak, "5 1|7 1|2 0|1 0|6 1|2 1|atmos|opus|vorbis|ogg|mp3|pcm|lpcm|dd|ddp|thd|dub|ma|hra|ex|stereo|mono|audio|multi audio|commentary|lame")
 
 	learn(tagProper, "", shouted, "proper|real|rerip")
 	learn(tagProper, "", loose, "repack")
 	learn(tagProper, "", loose, "real proper|proper repack|repack proper")
-	learn(tagRemux, "", strong, "remux|bdremux|hybrid remux|dvdremux")
+	learn(tagRemux, "", strong, "remux|bdremux|hybrid remux|dvdremux|uhdremux|uhd remux|uhdbdremux|bluray remux|blu ray remux")
 	learn(tagHDR, "HDR", loose, "hdr")
 	learn(tagHDR, "HDR10", strong, "hdr10")
 	learn(tagHDR, "HDR10+", strong, "hdr10plus|hdr10p")
@@ -105,22 +109,22 @@ func init() {
 	learn(tag3D, "hou", loose, "hou|half ou|halfou|h ou")
 	learn(tag3D, "ou", loose, "full ou|fullou")
 	learn(tag3D, "mvc", weak, "mvc")
-	learn(tag3D, "3d", loose, "3d|bd3d|bluray3d")
+	learn(tag3D, "3d", loose, "3d|bd3d")
 
 	learn(tagContainer, "", strong, "mkv|mp4")
-	learn(tagContainer, "", weak, "avi|m2ts|iso|img|mp 4|torrent|nfo|rar|otrkey|wmv|mpg")
+	learn(tagContainer, "", weak, "avi|m2ts|iso|img|mp 4|torrent|nfo|rar|otrkey|mpg")
 
 	learn(tagOther, "", strong, "10bit|10 bit|8bit|8 bit|12bit|10bits|8bits|bt 2020|bt2020|bt709|nordicsubs|korsub|korsubs|readnfo|read nfo|xvidvd")
 	learn(tagOther, "", loose, "multisub|multisubs|multi subs|esub|esubs|msub|msubs|softsub|softsubs|subforced|dual audio|repost|dubbed|convert|proof fix|prooffix|dirfix|nfofix|samplefix|hdlight|upscaled|fastsub")
-	learn(tagOther, "", shouted, "internal|int|docu|doku|stv|ws|fs|hr|hc|dl|ml|subbed|subs|sub|complete|integral|integrale|multi|multi5|multi3|vfi|read|om|sdr|dual|ext|vff|vfq|hybrid|cover|subpack|retail|fansub|line|md|ld|mic|3x|amzn|nf|dsnp|hmax|pcok|atvp|hulu|hdclub|hq|r0|r1|r2|r3|r4|r2j|vfr|oar|boxset|box|untouched|custom|bonus|xxx|org|raw")
-	learn(tagOther, "", weak, "hd|sd|uhdtv|netflix|amazon|itunes|disney|hbo|max|it|dp|dsny|clean|bdk|ppv|chaps|chapters|comm|plus|rip|mux|cut|edition|version|usa|uk|b&w|bw|24p|25p|dus|ictv|new|source|season|extras|tv|subtitles|with|and|upscale|ai")
+	learn(tagOther, "", shouted, "internal|int|docu|doku|stv|ws|fs|hr|hc|dl|ml|subbed|subs|sub|complete|integral|integrale|multi|multi5|multi3|vfi|read|om|sdr|dual|ext|vff|vfq|hybrid|cover|subpack|retail|fansub|line|md|ld|mic|3x|amzn|nf|dsnp|hmax|pcok|atvp|hulu|hdc|hq|r0|r1|r2|r3|r4|r2j|vfr|oar|boxset|box|untouched|custom|bonus|xxx|org|raw")
+	learn(tagOther, "", weak, "hd|sd|netflix|amazon|itunes|disney|hbo|max|dp|dsny|clean|bdk|ppv|chaps|chapters|comm|plus|rip|mux|cut|edition|version|usa|uk|b&w|bw|24p|25p|dus|ictv|new|source|season|extras|tv|subtitles|with|and|upscale|ai")
 	learn(tagOther, "", loose, "hardcoded|hard coded|hardsub|hardsubs|dvd iso|minimalnr")
 }
 
 func learnLanguages() {
 	learn(tagLanguage, "", loose, "truefrench|vostfr|subfrench|swissgerman|vosten|castellano|multilang|flemish|malayalam|telugu|kannada|tamil|hindi|bengali|bangla|punjabi|marathi|gujarati")
 	learn(tagLanguage, "", shouted, "german|french|english|spanish|italian|dutch|danish|swedish|norwegian|finnish|nordic|russian|polish|czech|hungarian|romanian|turkish|greek|portuguese|brazilian|latino|japanese|korean|chinese|mandarin|cantonese|thai|vietnamese|hebrew|arabic|persian|ukrainian|bulgarian|serbian|croatian|slovenian|slovak|estonian|latvian|lithuanian|icelandic|catalan|indonesian|malay|farsi|deutsch|francais|ingles|espanol|italiano|quebecois|vlaams")
-	learn(tagLanguage, "", shouted, "ita|eng|ger|deu|fre|fra|esp|spa|jpn|jap|kor|rus|pol|cze|hun|nl|fr|de|en|es|it|pl|se|dk|fi|no|ru|pt|br|ptbr|swe|dan|fin|nor|por|tur|hin|tam|tel|vo|vf|vost|vof|vose|vfstfr|lat|cat|ukr|heb|ara|chi|chs|cht|cn|jp|kr|tr|gr|hu|cz|ro|bg|sk|sl|hr|qc")
+	learn(tagLanguage, "", shouted, "ita|eng|ger|deu|fre|fra|esp|spa|jpn|jap|kor|rus|pol|cze|hun|nl|fr|de|en|es|it|pl|dk|fi|no|ru|pt|br|ptbr|swe|dan|fin|nor|por|tur|hin|tam|tel|vo|vf|vost|vof|vose|vfstfr|lat|cat|ukr|heb|ara|chi|chs|cht|cn|jp|kr|tr|gr|hu|cz|ro|bg|sk|sl|qc")
 }
 
 var (
