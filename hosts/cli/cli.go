@@ -1,0 +1,163 @@
+// Package cli is the command line: a program as a value, so that a test or another program can run it.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/hosts/assemble"
+	"github.com/revenge-media/revenge/hosts/config"
+)
+
+// Version is set when a release is linked.
+var Version = ""
+
+// version returns Version, else what the build knows of its source.
+func version() string {
+	if Version != "" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return "dev-" + s.Value[:12]
+			}
+		}
+	}
+	return "dev"
+}
+
+// Program is one run of the command line.
+type Program struct {
+	Args    []string
+	Environ []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+}
+
+// commands is the grammar.
+type commands struct {
+	Config  string `help:"Configuration file (YAML)." placeholder:"FILE" type:"path"`
+	DataDir string `help:"Folder of the database, key and cache." placeholder:"DIR"`
+	Log     string `help:"Log level: debug, info, warn or error." placeholder:"LEVEL"`
+
+	Serve   serveCommand   `cmd:"" help:"Run the whole server in one process."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
+	Admin   struct {
+		User struct {
+			Create userCreateCommand `cmd:"" help:"Create an account; reads the password from standard input."`
+		} `cmd:"" help:"Accounts."`
+		ClaimCode claimCodeCommand `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
+	} `cmd:"" help:"Accounts and set-up."`
+	Library struct {
+		Add   libraryAddCommand   `cmd:"" help:"Add a library of one or more folders and scan it."`
+		Scan  libraryScanCommand  `cmd:"" help:"Scan a library, or all."`
+		Parse libraryParseCommand `cmd:"" help:"Show what file names say: paths on standard input, one a line."`
+	} `cmd:"" help:"Libraries."`
+	Doctor    doctorCommand `cmd:"" help:"Check that everything is in place, and say what is not."`
+	ConfigCmd struct {
+		Print     configPrintCommand     `cmd:"" help:"Print the configuration that is in force."`
+		Reference configReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
+	} `cmd:"" name:"config" help:"Configuration."`
+	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the API's OpenAPI document."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Main runs the program and returns its exit code: 0, 1 for a failure, 2 for wrong usage.
+func Main(ctx context.Context, p Program) int {
+	var c commands
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("revenge"), kong.Description("A movie server for your household."),
+		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { exit = code }), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(p.Stderr, err)
+		return 1
+	}
+	parsed, err := parser.Parse(p.Args)
+	if exit >= 0 {
+		return exit // --help
+	}
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "revenge: %v\nRun \"revenge --help\" to see what there is.\n", err)
+		return 2
+	}
+	if err := parsed.Run(&run{ctx: ctx, program: p, flags: &c}); err != nil {
+		report(p.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// report says what happened and what to do; the cause follows, since whoever runs a command is the operator.
+func report(w io.Writer, err error) {
+	if f := fault.As(err); f != nil {
+		fmt.Fprintf(w, "revenge: %s (%s)\n", f.Message, f.Code)
+		if cause := errors.Unwrap(f); cause != nil {
+			fmt.Fprintf(w, "  cause: %v\n", cause)
+		}
+		return
+	}
+	fmt.Fprintf(w, "revenge: %v\n", err)
+}
+
+// run is what every command gets.
+type run struct {
+	ctx     context.Context //nolint:containedctx // kong hands commands one value; this is their argument list
+	program Program
+	flags   *commands
+}
+
+// load reads the configuration with the given flags on top.
+func (r *run) load(overrides map[string]any) (config.Config, error) {
+	if overrides == nil {
+		overrides = map[string]any{}
+	}
+	if r.flags.DataDir != "" {
+		overrides["dataDir"] = r.flags.DataDir
+	}
+	if r.flags.Log != "" {
+		overrides["log.level"] = r.flags.Log
+	}
+	return config.Load(r.flags.Config, r.program.Environ, overrides)
+}
+
+// logger writes to standard error: text for a person at a terminal, else JSON.
+func (r *run) logger(c config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level))
+	options := &slog.HandlerOptions{Level: level}
+	file, isFile := r.program.Stderr.(*os.File)
+	if c.Format == "text" || (c.Format == "auto" && isFile && term.IsTerminal(int(file.Fd()))) {
+		return slog.New(slog.NewTextHandler(r.program.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(r.program.Stderr, options))
+}
+
+// open assembles the program for a command that works on the database itself.
+func (r *run) open(overrides map[string]any) (*assemble.App, error) {
+	c, err := r.load(overrides)
+	if err != nil {
+		return nil, err
+	}
+	return assemble.Open(r.ctx, c, assemble.Options{Logger: r.logger(c.Log), Version: version()})
+}
+
+// with runs fn on an open program and closes it.
+func (r *run) with(fn func(*assemble.App) error) (err error) {
+	app, err := r.open(nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	return fn(app)
+}
