@@ -3,6 +3,8 @@ package naming
 import (
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kinds of extras: trailer sample scene clip interview behindthescenes deleted featurette short
@@ -142,5 +144,6 @@ func isLibraryRoot(dir string) bool {
 	if strings.HasPrefix(dir, "movies ") || strings.HasPrefix(dir, "movies(") || strings.HasPrefix(dir, "films ") {
 		return !lex(dir).hasYear()
 	}
-	return libraryRoots[dir]
+	r, size := utf8.DecodeRuneInString(dir)
+	return libraryRoots[dir] || size == len(dir) && unicode.IsLetter(r) || dir == "#" || dir == "0-9" // shelves by letter
 }

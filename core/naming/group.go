@@ -414,10 +414,8 @@ func ownerOf(e item, candidates []int, movies []SetMovie) int {
 func extraTitle(it item) string {
 	film, kind := takeExtra(it.stem)
 	title := parseRelease(film).title
-	switch {
-	case kind != "" && fold(title) == fold(it.name.Title), strings.EqualFold(title, it.name.Extra):
-		return ""
-	case kind != "" && it.folder == "":
+	about := fold(parseRelease(it.folder).title)
+	if strings.EqualFold(title, it.name.Extra) || kind != "" && (about == "" || isLibraryRoot(it.folder) || strings.HasPrefix(fold(title), about)) {
 		return ""
 	}
 	return title

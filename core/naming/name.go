@@ -123,10 +123,16 @@ func (r release) fill(n *Name) {
 	n.IMDbID, n.TMDbID = r.imdb, r.tmdb
 }
 
+// longestPath is how much of a path's end is read: no system has longer ones.
+const longestPath = 8192
+
 // splitPath cuts a path at its slashes, except those between blanks ("Film / Movie").
 func splitPath(input string) (components []string, absolute bool) {
 	if strings.HasPrefix(input, "/") || strings.HasPrefix(input, `\`) || len(input) > 2 && input[1] == ':' && (input[2] == '/' || input[2] == '\\') {
 		absolute = true
+	}
+	if len(input) > longestPath {
+		input = input[len(input)-longestPath:]
 	}
 	start := 0
 	add := func(end int) {
