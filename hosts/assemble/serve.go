@@ -30,7 +30,12 @@ func (a *App) face() (*httpd.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: web.Files(), Version: a.Version, TrustedProxies: proxies})
+	files, built := web.Build()
+	if !built {
+		a.Logger.Warn("this program was built without the web UI; it serves the API alone")
+		files = nil
+	}
+	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies})
 }
 
 // Serve runs everything in this process until ctx ends, then stops in order: no new requests, streams drained, jobs returned.
