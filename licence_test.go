@@ -54,6 +54,7 @@ func licenceOf(text string) (name string, fits bool) {
 
 func TestEveryGoDependencyHasALicenceThatFits(t *testing.T) {
 	t.Parallel()
+	dependOnSources(t)
 	output, err := exec.Command("go", "list", "-e", "-deps", "-json=Module", "./...").Output()
 	require.NoError(t, err)
 	seen := map[string]bool{module: true, "": true}
