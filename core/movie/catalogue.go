@@ -69,7 +69,8 @@ func (s *Service) Apply(ctx context.Context, tx store.Tx, found FoundFilm) (Appl
 		m.ID, m.AddedAt = domain.NewID(), s.addedAt(found.Files)
 	}
 	before := m
-	takeOver(&m, found, choice.anew, naming.SortTitle)
+	whole := choice.created || slices.ContainsFunc(owners, func(o owner) bool { return o.movie.ID == m.ID && o.sole() })
+	takeOver(&m, found, choice.anew, whole, naming.SortTitle)
 	if m.Identity, err = resolveIdentity(ctx, tx, m); err != nil {
 		return Applied{}, err
 	}

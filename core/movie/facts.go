@@ -53,6 +53,9 @@ func sumUp(m *domain.Movie, files []domain.File) {
 		}
 	}
 	m.Versions = len(runtimes)
+	if m.Genres == nil {
+		m.Genres = []string{}
+	}
 	m.Resolution = ""
 	if best < len(resolutions) {
 		m.Resolution = resolutions[best]
@@ -71,12 +74,16 @@ func sumUp(m *domain.Movie, files []domain.File) {
 func languages(all []string) []string {
 	all = slices.DeleteFunc(all, func(l string) bool { return l == "" || l == "und" })
 	slices.Sort(all)
+	if len(all) == 0 {
+		return nil
+	}
 	return slices.Clip(slices.Compact(all))
 }
 
-// takeOver writes into m what was found out about the film. Nothing known is overwritten by a blank; anew says that m was another
-// film until now, so that nothing known of it holds any more.
-func takeOver(m *domain.Movie, found FoundFilm, anew bool, sortTitle func(title, locale string) string) {
+// takeOver writes into m what was found out about the film. Nothing known is overwritten by a blank. anew says that m was another
+// film until now, so that nothing known of it holds any more; whole, that the found files are all that it has: the name of one
+// version among others renames nothing.
+func takeOver(m *domain.Movie, found FoundFilm, anew, whole bool, sortTitle func(title, locale string) string) {
 	facts, name := found.Facts, found.Name
 	if anew {
 		*m = domain.Movie{ID: m.ID, LibraryID: m.LibraryID, Identity: m.Identity, AddedAt: m.AddedAt, UpdatedAt: m.UpdatedAt,
@@ -86,9 +93,9 @@ func takeOver(m *domain.Movie, found FoundFilm, anew bool, sortTitle func(title,
 		m.MetadataSource = "nfo"
 	}
 	// What an NFO said once holds against the name even after the NFO is gone.
-	nameCounts := m.MetadataSource != "nfo" || !facts.Empty()
+	nameCounts := whole && (m.MetadataSource != "nfo" || !facts.Empty())
 	title := facts.Title
-	if title == "" && (nameCounts && facts.Title == "" || m.Title == "") {
+	if title == "" && (nameCounts || m.Title == "") {
 		title = name.Title
 	}
 	year := facts.Year
