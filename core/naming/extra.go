@@ -68,24 +68,36 @@ func released(name string) bool {
 	return false
 }
 
-// innerExtra finds "Film.Featurette.About.It.1080p" and "Film_1080p_x264_proof-GRP".
+// innerExtra finds "Film.Featurette.About.It.1080p", "Film.2012.Trailer.1080p" and "Film_1080p_x264_proof-GRP": words
+// that are no title's behind the year or the quality, and a featurette and deleted scenes before them.
 func innerExtra(name string) (string, string) {
 	l := lex(name)
-	quality := -1
-	for i := 1; i < len(l.tokens) && quality < 0; i++ {
+	quality, year := len(l.tokens), len(l.tokens)
+	for i := len(l.tokens) - 1; i > 0; i-- {
 		if t, ok := l.tagAt(i); ok && t.strength == strong {
 			quality = i
+		} else if l.yearAt(i) > 0 && year == len(l.tokens) {
+			year = i
 		}
 	}
-	if quality < 0 {
+	if quality == len(l.tokens) {
 		return name, ""
 	}
 	for i := 1; i < len(l.tokens); i++ {
+		behind := i > min(quality, year)
 		switch l.tokens[i].key {
-		case "featurette":
+		case "featurette", "featurettes":
 			return name, "featurette"
+		case "deleted":
+			if i+1 < len(l.tokens) && strings.HasPrefix(l.tokens[i+1].key, "scene") {
+				return name, "deleted"
+			}
+		case "trailer", "teaser":
+			if behind && l.tokens[i].sep != "-" {
+				return name, "trailer"
+			}
 		case "proof", "sample":
-			if i > quality {
+			if behind {
 				return name, "sample"
 			}
 		}

@@ -248,7 +248,8 @@ func moviesOf(units []unit) []SetMovie {
 		key := fold(u.name.Title) + "\x00" + strconv.Itoa(u.name.Year)
 		own := parseRelease(u.stem)
 		// One title and year said twice are one film; among many films a copy must say what sets it apart.
-		certain := own.year > 0 && own.year == u.name.Year && balanced(u.stem) && (!shared || own.tags > 0)
+		_, counted, _ := stackPart(u.item)
+		certain := own.year > 0 && own.year == u.name.Year && balanced(u.stem) && counted == "" && (!shared || own.tags > 0)
 		if index, seen := at[key]; seen && certain {
 			movies[index] = append(movies[index], u)
 			continue

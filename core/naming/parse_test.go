@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// parsed is what a test expects of a name: the fields that are not zero here are all that it may say.
+// The fields that are not zero here are all that a name may say.
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]Name{
@@ -23,6 +23,11 @@ func TestParse(t *testing.T) {
 		"Someone 2019 10 25 Talks 480p":                    {Title: "Someone", Resolution: "480p"},
 		"Let.It.Fall.1982-1992.2017.HDTV.x264-W4F":         {Title: "Let It Fall 1982-1992", Year: 2017, Source: "hdtv", VideoCodec: "h264", Group: "W4F"},
 		"2008 The Incredible Film.mp4":                     {Title: "The Incredible Film", Year: 2008},
+		"(1999) Movie Name.mkv":                            {Title: "Movie Name", Year: 1999},
+		"[1999] Movie Name [97681524].mkv":                 {Title: "Movie Name", Year: 1999},
+		"Raw 2014 11 10 WS PDTV x264-RK":                   {Title: "Raw", Source: "tv", VideoCodec: "h264", Group: "RK"},
+		"Film.2012.Trailer.1080p.mkv":                      {Kind: KindExtra, Title: "Film", Year: 2012, Resolution: "1080p", Extra: "trailer"},
+		"Film.2012.1O80p.DVDRemux.mkv":                     {Title: "Film", Year: 2012, Resolution: "1080p", Source: "dvd", Remux: true},
 		"300.mkv":                                          {Title: "300"},
 		"2012.WEB-DL.1080p.AVC.mkv":                        {Title: "2012", Resolution: "1080p", Source: "webdl", VideoCodec: "h264"},
 		"The.English.Patient.BluRay.1996.German.DTS":       {Title: "The English Patient", Year: 1996, Source: "bluray"},

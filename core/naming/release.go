@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,6 +108,9 @@ func (l lexed) read(r *release) {
 		year = -1
 	}
 	cut := l.titleEnd(start, year, covered)
+	if first := l.tokens[0]; r.year == 0 && start > 0 && first.group > 0 && l.brackets[first.group-1].count == 1 {
+		r.year = l.yearAt(0) // "(1999) Film"
+	}
 	if year >= 0 {
 		r.year, r.bracketed = l.yearAt(year), l.tokens[year].group > 0
 	}
@@ -158,7 +162,7 @@ func (l lexed) read(r *release) {
 		case tagRemux:
 			r.remux = true
 			if r.source == "" {
-				r.source, rank = "bluray", weak
+				r.source, rank = cmp.Or(t.value, "bluray"), weak
 			}
 		case tagHDR:
 			r.hdr = addOnce(r.hdr, t.value)
@@ -207,7 +211,7 @@ func (l lexed) titleStart(covered []*tag) int {
 		}
 		described := l.bracketIsTag(b, covered)
 		numbers := b.count == 1 && len(l.tokens[start].key) < 3 && isDigits(l.tokens[start].key) && b.end < len(l.name) && l.tokens[next].sep == ")" // "(1)Film"
-		if b.open == '(' && !described && !numbers && !genres[l.tokens[b.first].key] {
+		if b.open == '(' && !described && !numbers && l.yearAt(start) == 0 && !genres[l.tokens[b.first].key] {
 			break
 		}
 		if text := bare(next); text < 0 {
@@ -326,8 +330,8 @@ func (l lexed) titleEnd(start, year int, covered []*tag) int {
 		switch {
 		case t.group > 0 && l.brackets[t.group-1].first == i && t.group != l.tokens[start].group && l.bracketIsTag(l.brackets[t.group-1], covered):
 			at(i)
-		case l.dateAt(i) && i+3 < len(l.tokens) && covered[i+3] == nil && l.yearAt(i+3) == 0:
-			at(i)
+		case l.dateAt(i) && i+3 < len(l.tokens) && l.yearAt(i+3) == 0:
+			at(i) // at the end of a name a date is all that tells one show from the next, and stays in the title
 		case strings.Contains(t.sep, "--"):
 			at(i)
 		case t.group == 0 && covered[i] == nil:

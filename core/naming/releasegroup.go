@@ -32,7 +32,7 @@ func (l lexed) findGroup(start, cut int, covered []*tag) string {
 	end := len(l.tokens) - 1
 	for end >= cut && l.tokens[end].group > 0 {
 		b := l.brackets[l.tokens[end].group-1]
-		if text := l.name[b.start+1 : max(b.start+1, b.end-1)]; bracketed == "" && b.open == '[' && !l.bracketIsTag(b, covered) && l.yearAt(b.first) == 0 && !strings.Contains(text, " ") && !siteWord.MatchString(text) && !looksRandom(text) && b.first > 0 {
+		if text := l.name[b.start+1 : max(b.start+1, b.end-1)]; bracketed == "" && b.open == '[' && !l.bracketIsTag(b, covered) && l.yearAt(b.first) == 0 && !strings.Contains(text, " ") && !siteWord.MatchString(text) && !looksRandom(text) && !isDigits(text) && b.first > 0 {
 			bracketed = text
 		}
 		end = b.first - 1
@@ -61,7 +61,7 @@ func (l lexed) findGroup(start, cut int, covered []*tag) string {
 	}
 	if first := l.tokens[0]; first.group > 0 && start > 0 {
 		b := l.brackets[first.group-1]
-		if text := l.name[b.start+1 : max(b.start+1, b.end-1)]; b.open != '(' && !l.bracketIsTag(b, covered) && !siteWord.MatchString(text) {
+		if text := l.name[b.start+1 : max(b.start+1, b.end-1)]; b.open != '(' && !isDigits(text) && !l.bracketIsTag(b, covered) && !siteWord.MatchString(text) {
 			return strings.TrimSpace(text)
 		}
 	}

@@ -9,15 +9,15 @@ import "strconv"
 //	screener cam telesync telecine workprint vhs laserdisc film_scan digital_master
 func learnSources() {
 	s := func(value string, st strength, words string) { learn(tagSource, value, st, words) }
-	s("bluray", strong, "bluray|blu ray|bd25|bd50|bd66|bd100|bd 25|bd 50|bd5|bd9|bdmv|bdiso|mbluray|uhdbd|bdmux|bdfull|bd full|full bluray|br disk|bd disk|brdisk|blu rays|ubluray|uhdbluray|bluray3d|bdr|bluraycd")
+	s("bluray", strong, "bluray|blu ray|bd25|bd50|bd66|bd100|bd 25|bd 50|bd5|bd9|bdmv|bdiso|mbluray|uhdbd|bdmux|bdfull|bd full|full bluray|br disk|bd disk|brdisk|blu rays|ubluray|uhdbluray|bluray3d|bdr|uhd2bd|uhd 2bd")
 	s("bluray", weak, "bd")
-	s("bdrip", strong, "bdrip|bd rip|bluray rip|blu ray rip|blurayrip|bdripmux|uhdbdrip|uhdrip|uhd rip|bdlight|mhd|mbdrip")
+	s("bdrip", strong, "bdrip|bd rip|bluray rip|blu ray rip|blurayrip|blu rayrip|bdripmux|uhdbdrip|uhdrip|uhd rip|bdlight|mhd|mbdrip")
 	s("brrip", strong, "brrip|br rip|brripmux")
 	s("hddvd", strong, "hddvd|hd dvd")
 	s("webdl", strong, "web dl|webdl|web dlmux|webdlmux|ituneshd|amazonhd|amazonsd|netflixhd|netflixuhd|webhd|web hd|hbomaxhd|disneyhd|maxdomehd|true web dl")
 	s("webrip", strong, "web rip|webrip|webmux|web mux|dlmux|dl mux|webcap|web cap|web dlrip|webdlrip|web dl rip|vodrip|vod rip|webripmux")
 	s("web", shouted, "web")
-	s("hdrip", strong, "hdrip|hd rip|web hdrip|hc hdrip|microhd|micro hd|vhdrip")
+	s("hdrip", strong, "hdrip|hd rip|web hdrip|webhdrip|hc hdrip|microhd|micro hd|vhdrip")
 	s("hdtv", strong, "hdtv|hd tv|hdtvrip|hdtv rip|ahdtv|tvriphd|uhdtv|hdtvmux")
 	s("tv", strong, "pdtv|sdtv|dsr|dsrip|dthrip|dvbrip|satrip|sat rip|tvrip|tv rip|ppvrip|ppv rip|dvb|digital tv|pdtvrip")
 	s("dvd", strong, "dvd r|dvdr|sd dvd|dvdfull|full dvd|dvd full|dvdmux|dvd5|dvd9|dvd 5|dvd 9|dvdr5|dvdr9")
@@ -49,7 +49,7 @@ var gluedSources = map[string]string{
 // standardHeight repairs heights that are misspelt to get round filters, and names interlaced ones by their lines.
 func standardHeight(lines string) string {
 	switch lines {
-	case "1o8o", "10800":
+	case "1o8o", "1o80", "108o", "10800":
 		return "1080"
 	}
 	return lines

@@ -65,7 +65,8 @@ func init() {
 
 	learn(tagResolution, "2160p", strong, "4k|uhd|ultrahd|ultra hd|4kuhd|uhd4k|4khd")
 	learn(tagResolution, "4320p", strong, "8k|8kuhd")
-	learn(tagResolution, "1080p", loose, "fhd|fullhd|full hd")
+	learn(tagResolution, "1080p", loose, "fhd|fullhd|full hd|4kto1080p")
+	learn(tagResolution, "1440p", loose, "qhd|wqhd")
 	learn(tagResolution, "720", weak, "720")
 	learn(tagResolution, "1080", weak, "1080")
 	learn(tagResolution, "2160", weak, "2160")
@@ -92,7 +93,8 @@ func init() {
 	learn(tagProper, "", shouted, "proper|real|rerip")
 	learn(tagProper, "", loose, "repack")
 	learn(tagProper, "", loose, "real proper|proper repack|repack proper")
-	learn(tagRemux, "", strong, "remux|bdremux|hybrid remux|dvdremux|uhdremux|uhd remux|uhdbdremux|bluray remux|blu ray remux")
+	learn(tagRemux, "", strong, "remux|bdremux|hybrid remux|uhdremux|uhd remux|uhdbdremux|bluray remux|blu ray remux")
+	learn(tagRemux, "dvd", strong, "dvdremux|dvd remux")
 	learn(tagHDR, "HDR", loose, "hdr")
 	learn(tagHDR, "HDR10", strong, "hdr10")
 	learn(tagHDR, "HDR10+", strong, "hdr10plus|hdr10p")
@@ -128,7 +130,7 @@ func learnLanguages() {
 }
 
 var (
-	resolutionWord = regexp.MustCompile(`^(bd|bluray|tc|ts|hdtv|webdl|web|webrip|dvd|hevc|m|hd|uhd|uhdbd)?(\d{3,4}|1o8o|10800)([pi])(?:\d{2,3}|hd)?$`)
+	resolutionWord = regexp.MustCompile(`^(bd|bluray|tc|ts|hdtv|webdl|web|webrip|dvd|hevc|m|hd|uhd|uhdbd)?(\d{3,4}|1[0o]8[0o]|10800)([pi])(?:\d{2,3}|hd|hevc|[xh]26[45]|bluray|web|hdtv|bd)?$`)
 	dimensionsWord = regexp.MustCompile(`^(\d{3,4})[x×](\d{3,4})[pi]?$`)
 	audioWord      = regexp.MustCompile(`^(?:dts(?:hd|x|es|hdma|ma)?\d?|ddp?a?\d|ddpa|ddex|ac3d?|e?ac3|e?ac3d|aac(?:v2|x?\d)?|heaac(?:v2)?|aacv2|flac(?:x?\d)?|truehd\d?|atmos\d|opus\d|mp3|lame\d|qaac|dolby)$`)
 	channelsWord   = regexp.MustCompile(`^\d(?:ch|audio)$`)
