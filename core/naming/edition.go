@@ -76,7 +76,7 @@ func learnEditions() {
 	with("chronological", true, weak, "chronological")
 	with("anniversary", true, weak, "anniversary")
 	learn(tagEdition, "extended", loose, "extended edition version|long version|version longue")
-	learn(tagEdition, "fan_edit", loose, "fan edit|fan edition|edition fan|fan cut|fanedit|fanedit version")
+	learn(tagEdition, "fan_edit", loose, "fan edit|fan edition|edition fan|fan cut|fanedit")
 	learn(tagEdition, "final_cut", loose, "final cut|the final cut")
 	learn(tagEdition, "open_matte", loose, "open matte|openmatte")
 	learn(tagEdition, "criterion", loose, "criterion collection|the criterion collection")
@@ -91,7 +91,6 @@ func learnEditions() {
 	learn(tagEdition, "special", shouted, "se")
 	learn(tagEdition, "criterion", weak, "cc")
 	learn(tagEdition, "extended", weak, "ee")
-	delete(phrases, "edition festival")
 }
 
 // EditionLabel is an edition of Name.Edition for a reader: "directors_cut" is "Director's Cut". An edition that

@@ -334,10 +334,8 @@ func (l lexed) titleEnd(start, year int, covered []*tag) int {
 			at(i) // at the end of a name a date is all that tells one show from the next, and stays in the title
 		case strings.Contains(t.sep, "--"):
 			at(i)
-		case t.group == 0 && covered[i] == nil:
-			// A cry for a copy's source in a name that does not cry: Capitao.America.2.TS.Group.
-		case t.group == 0 && covered[i].kind == tagSource && covered[i].strength == shouted && covered[i].value != "web" && t.raw == strings.ToUpper(t.raw) && !shouts(l.tokens[start].raw) && len(t.raw) > 1:
-			at(i)
+		case t.group == 0 && covered[i] != nil && covered[i].kind == tagSource && covered[i].strength == shouted && covered[i].value != "web" && t.raw == strings.ToUpper(t.raw) && !shouts(l.tokens[start].raw) && len(t.raw) > 1:
+			at(i) // capitals in a name without: Capitao.America.2.TS.Group
 		}
 	}
 	if g := l.tokens[start].group; g > 0 && l.brackets[g-1].open != '(' && !l.bracketIsTag(l.brackets[g-1], covered) {
@@ -365,7 +363,7 @@ func (l lexed) trimEnd(start, cut, year int, byYear bool, covered []*tag) int {
 		if g := l.tokens[last].group; g > 0 && g != l.tokens[start].group {
 			b := l.brackets[g-1]
 			inner := l.tokens[last].key
-			if b.first <= start || isDigits(inner) || joiningWords[l.tokens[b.first-1].key] {
+			if b.first <= start || isDigits(inner) && len(inner) < 5 || joiningWords[l.tokens[b.first-1].key] {
 				return cut
 			}
 			cut = b.first
