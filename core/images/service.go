@@ -1,12 +1,14 @@
-// Package images finds the pictures that lie beside films, keeps them, and serves them in a fixed set of sizes.
+// Package images finds the pictures that lie beside films, keeps what is known of them, and serves them in a fixed set of sizes.
 package images
 
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/flight"
 	"github.com/revenge-media/revenge/ports/blobs"
 	"github.com/revenge-media/revenge/ports/files"
 	"github.com/revenge-media/revenge/ports/images"
@@ -14,9 +16,18 @@ import (
 	"github.com/revenge-media/revenge/ports/store"
 )
 
+// Access says what an actor may do and see: core/access.
+type Access interface {
+	// Authorize is Unauthenticated or Forbidden unless the actor has the permission.
+	Authorize(ctx context.Context, actor domain.Actor, p domain.Permission) error
+	// Scope is the libraries that the actor sees.
+	Scope(ctx context.Context, actor domain.Actor) (domain.Scope, error)
+}
+
 // Deps is what the service needs.
 type Deps struct {
 	Store     store.Store
+	Access    Access
 	Files     files.Tree
 	Blobs     blobs.Store
 	Processor images.Processor
@@ -27,14 +38,11 @@ type Deps struct {
 }
 
 // Service holds the use cases.
-type Service struct{ Deps }
-
-// New returns the service.
-func New(d Deps) *Service { return &Service{Deps: d} }
-
-// Refresh looks for the pictures of one film beside its files and brings what is stored in line: the server's own work,
-// at the end of a scan. It does I/O, so it runs outside of any transaction. Pictures that did not change cost a directory listing; unreadable
-// ones are logged and left out. A film that is gone is no error.
-func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
-	return nil
+type Service struct {
+	Deps
+	resizing flight.Group[[]byte]
+	cores    flight.Gate
 }
+
+// New returns the service. It resizes as many pictures at once as there are cores.
+func New(d Deps) *Service { return &Service{Deps: d, cores: flight.NewGate(runtime.NumCPU())} }
