@@ -117,15 +117,16 @@ func (l lexed) read(r *release) {
 	r.title = l.titleText(start, cut)
 
 	r.group = l.releaseGroup(start, cut, covered)
+	l.describe(r, slices.DeleteFunc(tags, func(t tag) bool {
+		return t.from >= start && t.from < cut || t.to-t.from == 1 && t.strength != strong && l.tokens[t.from].raw == r.group
+	}))
+}
+
+// describe takes the fields about the copy from the tags outside the title.
+func (l lexed) describe(r *release, tags []tag) {
 	var rank strength
-	resolved := 0
+	sure := 0
 	for _, t := range tags {
-		if t.from >= start && t.from < cut {
-			continue
-		}
-		if t.to-t.from == 1 && t.strength != strong && l.tokens[t.from].raw == r.group {
-			continue
-		}
 		r.tags++
 		switch t.kind {
 		case tagSource:
@@ -133,28 +134,14 @@ func (l lexed) read(r *release) {
 				r.source, rank = t.value, t.strength
 			}
 		case tagResolution:
-			certainty := map[string]int{"pal": 1, "ntsc": 1, "720": 2, "1080": 2, "2160": 2}[t.value]
-			value := t.value
-			switch {
-			case certainty == 1:
-				value = map[string]string{"pal": "576p", "ntsc": "480p"}[value]
-			case certainty == 2:
-				value += "p"
-			case t.to-t.from == 1 && (resolutionWord.MatchString(l.tokens[t.from].key) || dimensionsWord.MatchString(l.tokens[t.from].key)):
-				certainty = 4
-			default:
-				certainty = 3
-			}
-			if certainty > resolved {
-				r.resolution, resolved = value, certainty
+			if lines, certainty := l.resolution(t); certainty > sure {
+				r.resolution, sure = lines, certainty
 			}
 			if t.source != "" && (r.source == "" || rank < strong) {
 				r.source, rank = t.source, strong
 			}
 		case tagCodec:
-			if r.codec == "" {
-				r.codec = t.value
-			}
+			r.codec = cmp.Or(r.codec, t.value)
 		case tagEdition:
 			r.editions = addOnce(r.editions, t.value)
 		case tagProper:
@@ -173,6 +160,24 @@ func (l lexed) read(r *release) {
 		}
 	}
 	slices.Sort(r.editions)
+}
+
+// resolution is what a tag says of it and how sure that is: 1080p is surer than 4K ("1080p from a 4K restoration"),
+// both than a bare 720, and a television standard only implies its lines.
+func (l lexed) resolution(t tag) (string, int) {
+	key := l.tokens[t.from].key
+	switch t.value {
+	case "pal":
+		return "576p", 1
+	case "ntsc":
+		return "480p", 1
+	case "720", "1080", "2160":
+		return t.value + "p", 2
+	}
+	if t.to-t.from == 1 && (resolutionWord.MatchString(key) || dimensionsWord.MatchString(key)) {
+		return t.value, 4
+	}
+	return t.value, 3
 }
 
 // scan finds the tags of a name from left to right, the longest phrase first.
