@@ -90,7 +90,7 @@ func (s *Service) make(ctx context.Context, image domain.StoredImage, key string
 	if err != nil {
 		return nil, err
 	}
-	if hashOf(source) != image.Hash {
+	if image.Source == sourceLocal && hashOf(source) != image.Hash {
 		return nil, fault.New(fault.NotFound, "image.changed", "The picture changed on disk. It is shown after the next scan.")
 	}
 	leave, err := s.cores.Enter(ctx)

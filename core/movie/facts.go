@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/language"
 )
 
 // resolutions in order, best first, as domain.Resolution names them.
@@ -70,9 +71,12 @@ func sumUp(m *domain.Movie, files []domain.File) {
 	}
 }
 
-// languages returns the known ones, sorted, each once; nil for none.
+// languages returns the ISO 639-2/B codes of the known ones, sorted, each once; nil for none. (Subtitle files carry other codes.)
 func languages(all []string) []string {
-	all = slices.DeleteFunc(all, func(l string) bool { return l == "" || l == "und" })
+	for i, l := range all {
+		all[i] = language.Code(l)
+	}
+	all = slices.DeleteFunc(all, func(l string) bool { return l == "" })
 	slices.Sort(all)
 	if len(all) == 0 {
 		return nil
