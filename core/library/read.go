@@ -1,0 +1,384 @@
+package library
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/files"
+	"github.com/revenge-media/revenge/ports/media"
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+// sampleSize is how much of a file's beginning, middle and end its fingerprint covers.
+const sampleSize = 64 << 10
+
+// IndexKey is where the index of a file's content lies among the blobs (media.Packager).
+func IndexKey(revision string) string { return "index/" + revision }
+
+// mayPass are the reasons for which a file that failed is tried again by each full scan.
+var mayPass = []string{files.CodeUnreadable, media.CodeToolMissing, media.CodeToolFailed}
+
+// read fingerprints and probes what the find stage left, and then says of each path whether what vanished is believed (R10).
+func (r *run) read(ctx context.Context) (done bool, err error) {
+	todo := store.FileFilter{LibraryID: &r.library.ID, States: []domain.FileState{domain.FileFound}}
+	if !r.cur.Begun {
+		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: 1, IncludeTotal: true})
+		if err != nil {
+			return false, err
+		}
+		err = r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {
+			to.cur.Begun, to.scan.ReadTotal = true, to.scan.Read+*page.Total
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	for tried := map[domain.ID]int{}; ; {
+		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: 2 * r.Readers})
+		if err != nil {
+			return false, err
+		}
+		if len(page.Items) == 0 {
+			break
+		}
+		stubborn := slices.ContainsFunc(page.Items, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 })
+		if stubborn {
+			return false, fault.New(fault.Unavailable, "library.files_change", "Files changed again and again while they were read.")
+		}
+		if err := r.readSome(ctx, page.Items); err != nil {
+			return false, err
+		}
+		if r.over() {
+			return false, nil
+		}
+	}
+	if r.full() {
+		if done, err := r.retry(ctx); err != nil || !done {
+			return false, err
+		}
+	}
+	return true, r.judge(ctx)
+}
+
+// retry reads files again that failed for a reason that may have passed; those that fail again are not written.
+func (r *run) retry(ctx context.Context) (done bool, err error) {
+	filter := store.FileFilter{LibraryID: &r.library.ID, States: []domain.FileState{domain.FileFailed}}
+	for r.cur.Retry != "-" {
+		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), filter, domain.PageRequest{Limit: 50, Cursor: r.cur.Retry})
+		if err != nil {
+			return false, err
+		}
+		again := slices.DeleteFunc(page.Items, func(f domain.File) bool { return f.VanishedAt != nil || !slices.Contains(mayPass, f.ReasonCode) })
+		r.cur.Retry = page.NextCursor
+		if r.cur.Retry == "" {
+			r.cur.Retry = "-"
+		}
+		if err := r.readSome(ctx, again); err != nil {
+			return false, err
+		}
+		if r.over() && r.cur.Retry != "-" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// reading is one file on its way through the read stage.
+type reading struct {
+	was, file domain.File
+	open      files.Open
+	// done says that there is nothing left to probe.
+	done bool
+	// moved is the known file that this one is, found at another place.
+	moved *domain.ID
+}
+
+// readSome reads a handful of files, some at a time, and commits what they are.
+func (r *run) readSome(ctx context.Context, list []domain.File) error {
+	ids := make([]domain.ID, len(list))
+	for i, f := range list {
+		ids[i] = f.ID
+	}
+	whole, err := r.Store.Read().Files.GetMany(ctx, domain.ScopeAll(), ids...)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(whole, func(a, b domain.File) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	readings := make([]*reading, len(whole))
+	for i, f := range whole {
+		readings[i] = &reading{was: f, file: f}
+	}
+	defer func() {
+		for _, rd := range readings {
+			if rd.open != nil {
+				rd.open.Close()
+			}
+		}
+	}()
+	r.parallel(readings, func(rd *reading) { r.fingerprint(ctx, rd) })
+	claimed := map[domain.ID]bool{}
+	for _, rd := range readings {
+		if err := r.findMove(ctx, rd, claimed); err != nil {
+			return err
+		}
+	}
+	r.parallel(readings, func(rd *reading) { r.probe(ctx, rd) })
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
+		for _, rd := range readings {
+			if err := to.keep(ctx, tx, rd); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// parallel runs fn for all readings, a few at a time.
+func (r *run) parallel(readings []*reading, fn func(*reading)) {
+	var workers sync.WaitGroup
+	slots := make(chan struct{}, r.Readers)
+	for _, rd := range readings {
+		slots <- struct{}{}
+		workers.Go(func() {
+			defer func() { <-slots }()
+			fn(rd)
+		})
+	}
+	workers.Wait()
+}
+
+// fingerprint opens the file and hashes its size and samples.
+func (r *run) fingerprint(ctx context.Context, rd *reading) {
+	p, ok := pathOf(r.library, rd.file.PathID)
+	if !ok {
+		rd.done = true
+		return
+	}
+	open, err := r.Tree.Open(ctx, p.Raw, rd.file.Raw)
+	if err != nil {
+		r.failed(ctx, rd, err)
+		if fault.CodeOf(err) == files.CodeNotFound && rd.file.VanishedAt == nil {
+			rd.file.VanishedAt = ptr(r.now())
+		}
+		return
+	}
+	rd.open = open
+	seen := found{raw: rd.file.Raw, size: open.Size(), modified: domain.Stamp(open.ModifiedAt()), inode: rd.file.Inode}
+	if seen.size != rd.file.Size || !seen.modified.Equal(rd.file.ModifiedAt) {
+		r.contentOf(&rd.file, seen)
+		if rd.file.State == domain.FileGrowing {
+			rd.done = true
+			return
+		}
+	}
+	sum, err := fingerprint(open, seen.size)
+	if err != nil {
+		r.failed(ctx, rd, fault.Wrap(err, fault.Unavailable, files.CodeUnreadable, "The file cannot be read. Check the disk or the network share."))
+		return
+	}
+	// A file that was away and is back as it was needs no second look.
+	if sum != "" && sum == rd.file.Fingerprint && rd.file.Media != nil {
+		rd.file.State, rd.file.ReasonCode, rd.file.Reason, rd.done = domain.FileReady, "", "", true
+	}
+	rd.file.Fingerprint, rd.file.Revision = sum, revisionOf(rd.file.Size, rd.file.ModifiedAt, sum)
+}
+
+// fingerprint is equal for equal files, and "" for empty ones, which are all equal and yet not the same.
+func fingerprint(content io.ReaderAt, size int64) (string, error) {
+	if size == 0 {
+		return "", nil
+	}
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(size)))
+	buffer := make([]byte, sampleSize)
+	for _, at := range []int64{0, (size - sampleSize) / 2, size - sampleSize} {
+		n, err := content.ReadAt(buffer[:min(size, sampleSize)], max(at, 0))
+		if err != nil && !(errors.Is(err, io.EOF) && int64(n) == min(size, sampleSize)) {
+			return "", err
+		}
+		h.Write(buffer[:n])
+		if size <= sampleSize {
+			break
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+}
+
+// failed notes why a file cannot be read.
+func (r *run) failed(ctx context.Context, rd *reading, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	code := fault.CodeOf(err)
+	if code == "" || fault.KindOf(err) == fault.Internal && code != media.CodeToolFailed {
+		r.Logger.WarnContext(ctx, "a file cannot be read", "file", rd.file.Path, "error", err)
+		code = media.CodeDamaged
+	}
+	rd.file.State, rd.file.ReasonCode, rd.file.Reason, rd.file.Media, rd.done = domain.FileFailed, code, readingReason(code, err), nil, true
+}
+
+var readingReasons = map[string]string{
+	media.CodeEmpty:            "The file is empty. Copy it again.",
+	media.CodeTruncated:        "The file ends too early: it was not copied or downloaded to its end. Get it again.",
+	media.CodeUnknownContainer: "This is no video, whatever its name says. Remove it, or replace it by the film.",
+	media.CodeNoVideo:          "There is no picture in this file, only sound or other data. Remove it, or replace it by the film.",
+	media.CodeRefused:          "This file only points to other files or addresses, which are never followed. Put the film itself into the library.",
+	media.CodeDamaged:          "The file is damaged. Get it again, or repair it (for example with MKVToolNix).",
+	files.CodeNotFound:         "The file was gone before it could be read.",
+}
+
+func readingReason(code string, err error) string {
+	if text := readingReasons[code]; text != "" {
+		return text
+	}
+	return reasonFor(code, err)
+}
+
+// findMove decides whether a file that was never read is a known one at a new place: exactly one known file with the same fingerprint
+// vanished. Otherwise it is a copy or a hard link (SPEC 4). claimed are the known files that others of the batch took.
+func (r *run) findMove(ctx context.Context, rd *reading, claimed map[domain.ID]bool) error {
+	if rd.done || rd.file.Fingerprint == "" || rd.was.Fingerprint != "" || rd.was.MovieID != nil {
+		return nil
+	}
+	equal, err := r.Store.Read().Files.ByFingerprint(ctx, r.library.ID, rd.file.Fingerprint)
+	if err != nil {
+		return err
+	}
+	var pending, missing []domain.ID
+	for _, f := range equal {
+		switch {
+		case f.ID == rd.file.ID || claimed[f.ID]:
+		case f.State == domain.FileMissing:
+			missing = append(missing, f.ID)
+		case f.VanishedAt != nil || r.gone(ctx, f):
+			pending = append(pending, f.ID)
+		}
+	}
+	switch {
+	case len(pending) == 1:
+		rd.moved = &pending[0]
+	case len(pending) == 0 && len(missing) == 1:
+		rd.moved = &missing[0]
+	default:
+		return nil
+	}
+	claimed[*rd.moved], rd.done = true, true
+	return nil
+}
+
+// gone looks whether a known file is still there: the walk may have met the new place only.
+func (r *run) gone(ctx context.Context, f domain.File) bool {
+	p, ok := pathOf(r.library, f.PathID)
+	if !ok {
+		return false
+	}
+	if _, err := r.Tree.Stat(ctx, p.Raw, nil); err != nil {
+		return false
+	}
+	_, err := r.Tree.Stat(ctx, p.Raw, f.Raw)
+	return fault.CodeOf(err) == files.CodeNotFound
+}
+
+// probe reads the container's facts, in process where that is possible, and keeps its index.
+func (r *run) probe(ctx context.Context, rd *reading) {
+	if rd.done || ctx.Err() != nil {
+		return
+	}
+	in := media.Input{Path: rd.open.Path(), Reader: rd.open, Size: rd.open.Size()}
+	facts, index, err := r.Packager.Index(ctx, in)
+	switch {
+	case err == nil:
+		if err := r.Blobs.Put(ctx, IndexKey(rd.file.Revision), bytes.NewReader(index)); err != nil && ctx.Err() == nil {
+			r.Logger.WarnContext(ctx, "an index was not kept; it is made again when the film is played", "file", rd.file.Path, "error", err)
+		}
+	case fault.CodeOf(err) == media.CodeUnknownContainer, fault.CodeOf(err) == media.CodeDamaged:
+		// Another program may know the container, or read what contradicts itself.
+		own := err
+		if facts, err = r.Prober.Probe(ctx, in); err != nil && fault.CodeOf(own) == media.CodeDamaged {
+			err = own
+		}
+	}
+	if err != nil {
+		r.failed(ctx, rd, err)
+		return
+	}
+	rd.file.State, rd.file.ReasonCode, rd.file.Reason, rd.file.Media = domain.FileReady, "", "", &facts
+	if picture := slices.IndexFunc(facts.Video, func(v domain.Video) bool { return !v.AttachedPicture }); picture >= 0 {
+		rd.file.Resolution = domain.Resolution(facts.Video[picture].Width, facts.Video[picture].Height)
+	}
+}
+
+// keep writes what a file turned out to be, unless somebody else changed it meanwhile.
+func (r *run) keep(ctx context.Context, tx store.Tx, rd *reading) error {
+	now, err := tx.Files.Get(ctx, domain.ScopeAll(), rd.was.ID)
+	if fault.IsNotFound(err) {
+		return nil
+	}
+	if err != nil || now.State != rd.was.State || !now.UpdatedAt.Equal(rd.was.UpdatedAt) {
+		return err
+	}
+	again := rd.was.State == domain.FileFailed
+	if rd.moved != nil {
+		return r.keepMoved(ctx, tx, rd)
+	}
+	if again && rd.file.State == domain.FileFailed && rd.file.ReasonCode == rd.was.ReasonCode {
+		return nil
+	}
+	if !again {
+		r.scan.Read++
+	}
+	switch rd.file.State {
+	case domain.FileFailed:
+		r.scan.Failed++
+	case domain.FileGrowing:
+		if err := enqueueSettle(ctx, tx, r.library.ID, r.Now().Add(r.Settle)); err != nil {
+			return err
+		}
+	}
+	rd.file.MatchedAt, rd.file.UpdatedAt = nil, r.now()
+	return tx.Files.Update(ctx, rd.file)
+}
+
+// keepMoved gives the known file its new place: its id, its film and with them everybody's progress stay.
+func (r *run) keepMoved(ctx context.Context, tx store.Tx, rd *reading) error {
+	known, err := tx.Files.Get(ctx, domain.ScopeAll(), *rd.moved)
+	if err != nil {
+		return err
+	}
+	if err := tx.Files.Delete(ctx, rd.was.ID); err != nil {
+		return err
+	}
+	n := rd.file
+	known.PathID, known.Raw, known.Path, known.Inode = n.PathID, n.Raw, n.Path, n.Inode
+	known.Size, known.ModifiedAt, known.Revision = n.Size, n.ModifiedAt, n.Revision
+	known.Sidecars, known.Beside = n.Sidecars, n.Beside
+	known.VanishedAt, known.MissingSince, known.MatchedAt, known.UpdatedAt = nil, nil, nil, r.now()
+	if known.ReasonCode != reasonIgnored {
+		if known.State = domain.FileFound; known.Media != nil {
+			known.State, known.ReasonCode, known.Reason = domain.FileReady, "", ""
+		}
+	}
+	r.scan.Read++
+	r.scan.Moved++
+	r.scan.Added--
+	for i := range r.cur.Walks {
+		if w := &r.cur.Walks[i]; w.PathID == n.PathID && w.Added > 0 && within(n.Raw, w.Folder) {
+			w.Added--
+			break
+		}
+	}
+	return tx.Files.Update(ctx, known)
+}

@@ -1,0 +1,347 @@
+package library
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+const (
+	codeScanActive   = "scan.active"
+	codeScanFinished = "scan.finished"
+)
+
+type scanPayload struct {
+	ScanID domain.ID `json:"scanId"`
+}
+
+// Scan starts a full scan of a library. Conflict "scan.active" while another full one runs; one that file events asked for makes room.
+func (s *Service) Scan(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Scan, error) {
+	if _, err := s.managed(ctx, actor, id); err != nil {
+		return domain.Scan{}, err
+	}
+	return s.start(ctx, id, "manual", nil)
+}
+
+// start makes a scan with its job. A full one takes the place of an active one of single folders.
+func (s *Service) start(ctx context.Context, library domain.ID, trigger string, folders [][]byte) (scan domain.Scan, err error) {
+	err = s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		if folders == nil {
+			active, err := tx.Scans.Active(ctx, library)
+			if err == nil && len(active.Folders) > 0 {
+				active.State, active.FinishedAt = domain.ScanCancelled, ptr(s.now())
+				err = tx.Scans.Update(ctx, active)
+			}
+			if err != nil && !fault.IsNotFound(err) {
+				return err
+			}
+		}
+		scan, err = startScan(ctx, tx, library, trigger, folders, s.now())
+		return err
+	})
+	return scan, err
+}
+
+func startScan(ctx context.Context, tx store.Tx, library domain.ID, trigger string, folders [][]byte, now time.Time) (domain.Scan, error) {
+	scan := domain.Scan{ID: domain.NewID(), LibraryID: library, State: domain.ScanQueued, Stage: domain.StageFind, Trigger: trigger, Folders: folders, CreatedAt: now}
+	if err := tx.Scans.Create(ctx, scan); err != nil {
+		return domain.Scan{}, err
+	}
+	return scan, enqueueScan(ctx, tx, scan)
+}
+
+func enqueueScan(ctx context.Context, tx store.Tx, scan domain.Scan) error {
+	job, err := jobs.New(KindScan, scan.ID.String(), scanPayload{scan.ID})
+	if err != nil {
+		return err
+	}
+	if err := tx.Jobs.Enqueue(ctx, job); err != nil {
+		return err
+	}
+	return tx.Events.Publish(ctx, progressed(scan.ID))
+}
+
+func progressed(scan domain.ID) bus.Message {
+	return bus.Message{Topic: bus.TopicScan, Payload: []byte(scan.String())}
+}
+
+// CurrentScan returns a library's active scan, else its latest. NotFound when there was none.
+func (s *Service) CurrentScan(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Scan, error) {
+	if _, err := s.managed(ctx, actor, id); err != nil {
+		return domain.Scan{}, err
+	}
+	scan, err := s.Store.Read().Scans.Active(ctx, id)
+	if !fault.IsNotFound(err) {
+		return scan, err
+	}
+	page, err := s.Store.Read().Scans.List(ctx, id, domain.PageRequest{Limit: 1})
+	if err != nil {
+		return domain.Scan{}, err
+	}
+	if len(page.Items) == 0 {
+		return domain.Scan{}, fault.New(fault.NotFound, "scan.not_found", "This library was never scanned.")
+	}
+	return page.Items[0], nil
+}
+
+// GetScan returns one scan: what follows progress events.
+func (s *Service) GetScan(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Scan, error) {
+	if err := s.manage(ctx, actor); err != nil {
+		return domain.Scan{}, err
+	}
+	scope, err := s.Access.Scope(ctx, actor)
+	if err != nil {
+		return domain.Scan{}, err
+	}
+	return s.Store.Read().Scans.Get(ctx, scope, id)
+}
+
+// Scans is the history of a library, newest first.
+func (s *Service) Scans(ctx context.Context, actor domain.Actor, id domain.ID, page domain.PageRequest) (domain.Page[domain.Scan], error) {
+	if _, err := s.managed(ctx, actor, id); err != nil {
+		return domain.Page[domain.Scan]{}, err
+	}
+	return s.Store.Read().Scans.List(ctx, id, page)
+}
+
+// CancelScan stops the active scan; what it did so far stays. NotFound when none runs.
+func (s *Service) CancelScan(ctx context.Context, actor domain.Actor, id domain.ID) error {
+	if _, err := s.managed(ctx, actor, id); err != nil {
+		return err
+	}
+	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		scan, err := tx.Scans.Active(ctx, id)
+		if err != nil {
+			return err
+		}
+		scan.State, scan.FinishedAt = domain.ScanCancelled, ptr(s.now())
+		if err := tx.Scans.Update(ctx, scan); err != nil {
+			return err
+		}
+		return tx.Events.Publish(ctx, progressed(scan.ID))
+	})
+}
+
+// cursor is where a scan goes on after a kill: everything that it needs to know beside the scan's own fields.
+type cursor struct {
+	Walks []walked `json:"walks,omitempty"`
+	// Unsorted counts files that wait for the match stage, once that has begun.
+	Unsorted int `json:"unsorted,omitempty"`
+	// Retry is the cursor in the list of failed files that are tried again.
+	Retry string `json:"retry,omitempty"`
+	// Films had their files changed and wait for the artwork stage; Many says that they are too many to be listed.
+	Films []domain.ID `json:"films,omitempty"`
+	Many  bool        `json:"many,omitempty"`
+	// Pictured is the last film without a picture that was looked at.
+	Pictured domain.ID `json:"pictured"`
+	Begun    bool      `json:"begun,omitempty"` // the current stage's total is known
+	Judged   bool      `json:"judged,omitempty"`
+}
+
+// walked is the walk over a library path, or over one folder of it.
+type walked struct {
+	PathID domain.ID `json:"pathId"`
+	Folder []byte    `json:"folder,omitempty"`
+	// Root identifies the library path as it was when the walk began: if it becomes another, a disk came or went meanwhile.
+	Root  string `json:"root,omitempty"`
+	After []byte `json:"after,omitempty"`
+	Done  bool   `json:"done,omitempty"`
+	// Added counts files that were new, without those that turned out to have moved.
+	Added int `json:"added,omitempty"`
+	// Trouble says in words what could not be looked at, and freezes the path.
+	Trouble string `json:"trouble,omitempty"`
+}
+
+// run is one slice of a scan.
+type run struct {
+	*Service
+	library domain.Library
+	scan    domain.Scan
+	cur     cursor
+	until   time.Time
+}
+
+func (r *run) over() bool { return !time.Now().Before(r.until) }
+
+func (r *run) full() bool { return len(r.scan.Folders) == 0 }
+
+// RunScan works on a scan for one slice: the handler of KindScan. Whatever it did is committed with where it goes on, so that a
+// killed process costs a slice, and a repeated one does nothing twice (R2).
+func (s *Service) RunScan(ctx context.Context, job jobs.Run) error {
+	var payload scanPayload
+	if err := json.Unmarshal(job.Payload, &payload); err != nil {
+		return jobs.Discard(err)
+	}
+	scan, err := s.Store.Read().Scans.Get(ctx, domain.ScopeAll(), payload.ScanID)
+	if fault.IsNotFound(err) || err == nil && !scan.Active() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	library, err := s.Store.Read().Libraries.Get(ctx, domain.ScopeAll(), scan.LibraryID)
+	if err != nil {
+		return unlessGone(err)
+	}
+	r := &run{Service: s, library: library, scan: scan, until: time.Now().Add(s.Slice)}
+	if err := r.resume(ctx); err != nil {
+		return unlessGone(err)
+	}
+	done, err := r.stages(ctx)
+	switch {
+	case unlessGone(err) == nil && err != nil:
+		return nil // cancelled, or its library removed
+	case err != nil && job.LastAttempt && ctx.Err() == nil:
+		return errors.Join(err, r.fail(ctx, err))
+	case err != nil:
+		return err
+	case !done:
+		job.Report(ctx, r.scan.Read+r.scan.Matched+r.scan.Artwork, r.scan.ReadTotal+r.scan.MatchTotal+r.scan.ArtworkTotal)
+		return jobs.Continue(0)
+	}
+	return nil
+}
+
+// unlessGone drops the errors that say that the scan, or what it works on, is no more.
+func unlessGone(err error) error {
+	switch fault.CodeOf(err) {
+	case codeScanFinished, "scan.not_found", "library.not_found":
+		return nil
+	}
+	return err
+}
+
+func (r *run) stages(ctx context.Context) (done bool, err error) {
+	for {
+		var stage func(context.Context) (bool, error)
+		var next domain.ScanStage
+		switch r.scan.Stage {
+		case domain.StageFind:
+			stage, next = r.find, domain.StageRead
+		case domain.StageRead:
+			stage, next = r.read, domain.StageMatch
+		case domain.StageMatch:
+			stage, next = r.match, domain.StageArtwork
+		default:
+			stage = r.artwork
+		}
+		if done, err = stage(ctx); err != nil || !done {
+			return false, err
+		}
+		if next == "" {
+			return true, r.finish(ctx)
+		}
+		err = r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {
+			to.scan.Stage, to.cur.Begun = next, false
+			return nil
+		})
+		if err != nil || r.over() {
+			return false, err
+		}
+	}
+}
+
+// commit runs fn in a transaction that also saves how far the scan is. fn changes to, which becomes r if and only if it committed. A scan
+// that was cancelled meanwhile stays so, and nothing is done.
+func (r *run) commit(ctx context.Context, fn func(ctx context.Context, tx store.Tx, to *run) error) error {
+	position, err := json.Marshal(r.cur)
+	if err != nil {
+		return err
+	}
+	var to run
+	err = r.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		to = *r
+		to.cur = cursor{}
+		if err := json.Unmarshal(position, &to.cur); err != nil {
+			return err
+		}
+		if err := fn(ctx, tx, &to); err != nil {
+			return err
+		}
+		if to.scan.Cursor, err = json.Marshal(to.cur); err != nil {
+			return err
+		}
+		if err := tx.Scans.Update(ctx, to.scan); err != nil {
+			return err
+		}
+		return tx.Events.Publish(ctx, progressed(to.scan.ID))
+	})
+	if err == nil {
+		*r = to
+	}
+	return err
+}
+
+// resume reads where the scan is, or begins it.
+func (r *run) resume(ctx context.Context) error {
+	if r.scan.State == domain.ScanRunning {
+		return json.Unmarshal(r.scan.Cursor, &r.cur)
+	}
+	walks := r.walks()
+	return r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {
+		to.scan.State, to.scan.StartedAt, to.cur.Walks = domain.ScanRunning, ptr(r.now()), walks
+		return nil
+	})
+}
+
+// walks are what the scan is to walk over: all paths, or the outermost of the folders.
+func (r *run) walks() []walked {
+	var walks []walked
+	if r.full() {
+		for _, p := range r.library.Paths {
+			walks = append(walks, walked{PathID: p.ID})
+		}
+		return walks
+	}
+	folders := slices.Clone(r.scan.Folders)
+	slices.SortFunc(folders, func(a, b []byte) int { return bytes.Compare(store.WalkKey(a), store.WalkKey(b)) })
+	for _, p := range r.library.Paths {
+		var last *walked
+		for _, folder := range folders {
+			if !below(folder, p.Raw) {
+				continue
+			}
+			rest := bytes.Trim(bytes.TrimPrefix(folder, p.Raw), "/")
+			if last != nil && within(rest, last.Folder) {
+				continue
+			}
+			walks = append(walks, walked{PathID: p.ID, Folder: rest})
+			last = &walks[len(walks)-1]
+		}
+	}
+	return walks
+}
+
+// finish ends the scan, and has files that still grow looked at again.
+func (r *run) finish(ctx context.Context) error {
+	now := r.now()
+	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
+		to.scan.State, to.scan.FinishedAt = domain.ScanDone, &now
+		to.scan.MatchTotal, to.scan.ArtworkTotal, to.cur = to.scan.Matched, to.scan.Artwork, cursor{}
+		return tx.Events.Publish(ctx, moviesChanged(r.library.ID))
+	})
+}
+
+// fail ends the scan with what a person can do about it.
+func (r *run) fail(ctx context.Context, cause error) error {
+	message := "The scan stopped because of an unexpected error. The log says more. Start it again."
+	if f := fault.As(cause); f != nil && f.Kind != fault.Internal {
+		message = f.Message + " Start the scan again."
+	}
+	r.Logger.ErrorContext(ctx, "a scan failed", "library", r.library.ID, "scan", r.scan.ID, "stage", r.scan.Stage, "error", cause)
+	return r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {
+		to.scan.State, to.scan.FinishedAt, to.scan.Error = domain.ScanFailed, ptr(r.now()), message
+		return nil
+	})
+}
+
+func ptr[T any](v T) *T { return &v }
