@@ -175,8 +175,8 @@ type File struct {
 	Beside string `json:"-"`
 	// MatchedAt is when its folder was last grouped into films; nil asks for it.
 	MatchedAt *time.Time `json:"-"`
-	AddedAt   time.Time `json:"addedAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
+	AddedAt   time.Time  `json:"addedAt"`
+	UpdatedAt time.Time  `json:"updatedAt"`
 }
 
 // Sidecar is a text subtitle file beside a film.

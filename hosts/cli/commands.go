@@ -3,13 +3,12 @@ package cli
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"golang.org/x/term"
-
-	"os"
 
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/domain"
@@ -98,15 +97,11 @@ type libraryAddCommand struct {
 // Run adds the library; a running server scans it, else the next start does.
 func (c *libraryAddCommand) Run(r *run) error {
 	return r.with(func(app *assemble.App) error {
-		paths := make([][]byte, len(c.Folders))
-		for i, f := range c.Folders {
-			paths[i] = []byte(f)
-		}
 		name := c.Name
 		if name == "" {
 			name = filepath.Base(c.Folders[0])
 		}
-		l, err := app.Core.Library.Create(r.ctx, domain.SystemActor(), library.NewLibrary{Name: name, Paths: paths, Restricted: c.Restricted, Open: !c.Closed, Locale: c.Locale})
+		l, err := app.Core.Library.Create(r.ctx, domain.SystemActor(), library.Draft{Name: name, Paths: c.Folders, Restricted: c.Restricted, Open: !c.Closed, Locale: c.Locale})
 		if err != nil {
 			return err
 		}
@@ -132,7 +127,7 @@ func (c *libraryScanCommand) Run(r *run) error {
 				continue
 			}
 			found = true
-			if _, err := app.Core.Library.StartScan(r.ctx, domain.SystemActor(), l.ID, "manual"); err != nil {
+			if _, err := app.Core.Library.Scan(r.ctx, domain.SystemActor(), l.ID); err != nil {
 				return err
 			}
 			fmt.Fprintf(r.program.Stdout, "Queued a scan of %q. The running server does it now, else the next start does.\n", l.Name)

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/hosts/assemble"
 )
 
@@ -28,7 +31,7 @@ func (c *serveCommand) Run(r *run) (err error) {
 	}
 	defer func() { err = errors.Join(err, app.Close()) }()
 	for _, folder := range c.Folders {
-		if err := app.Core.Library.EnsureFolder(r.ctx, domain.SystemActor(), []byte(folder)); err != nil {
+		if err := ensureLibrary(r.ctx, app, folder); err != nil {
 			return err
 		}
 	}
@@ -37,6 +40,34 @@ func (c *serveCommand) Run(r *run) (err error) {
 			app.Logger.Warn("the first-run link could not be made", "error", err)
 		}
 	})
+}
+
+// ensureLibrary makes a library of a folder that is in none.
+func ensureLibrary(ctx context.Context, app *assemble.App, folder string) error {
+	real, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "serve.no_folder", "The folder %s cannot be opened: %v.", folder, err)
+	}
+	all, err := app.Core.Library.List(ctx, domain.SystemActor())
+	if err != nil {
+		return err
+	}
+	name, taken := filepath.Base(real), 0
+	for _, l := range all {
+		for _, p := range l.Paths {
+			if real == string(p.Raw) || strings.HasPrefix(real, string(p.Raw)+"/") {
+				return nil
+			}
+		}
+		if strings.EqualFold(l.Name, name) {
+			taken++
+		}
+	}
+	if taken > 0 {
+		name = real // two folders of one name: the whole path tells them apart
+	}
+	_, err = app.Core.Library.Create(ctx, domain.SystemActor(), library.Draft{Name: name, Paths: []string{real}, Open: true})
+	return err
 }
 
 // announce prints for a person where the server is, and on the first run the link that makes them its owner (S31).

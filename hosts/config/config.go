@@ -152,6 +152,11 @@ func Load(file string, environ []string, overrides map[string]any) (Config, erro
 	if err != nil {
 		return Config{}, fault.Wrap(err, fault.Invalid, "config.invalid", "The configuration is not valid: %s. \"revenge config reference\" lists all settings.", strings.ReplaceAll(err.Error(), "\n", " "))
 	}
+	return Complete(c)
+}
+
+// Complete fills what follows from other settings and checks all: for a Config that a program made itself.
+func Complete(c Config) (Config, error) {
 	c.complete()
 	return c, c.check()
 }

@@ -68,7 +68,7 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 }
 
 func (s *Server) sendScan(ctx context.Context, actor domain.Actor, id domain.ID, send sse.Sender) error {
-	scan, err := s.core.Library.Scan(ctx, actor, id)
+	scan, err := s.core.Library.GetScan(ctx, actor, id)
 	if err != nil {
 		return nil //nolint:nilerr // the scan went with its library: nothing to tell
 	}
@@ -81,7 +81,7 @@ func (s *Server) sendActiveScans(ctx context.Context, actor domain.Actor, send s
 		return err
 	}
 	for _, l := range libraries {
-		if scan, err := s.core.Library.LatestScan(ctx, actor, l.ID); err == nil && scan.Active() {
+		if scan, err := s.core.Library.CurrentScan(ctx, actor, l.ID); err == nil && scan.Active() {
 			if err := send.Data(scan); err != nil {
 				return err
 			}

@@ -129,6 +129,9 @@ func apiConfig(version string) huma.Config {
 	return config
 }
 
+// APIVersion is the version of the API, not of a build.
+const APIVersion = "1.0.0"
+
 // OpenAPI returns the document of the API without a running core: routes are declared, never called.
 func OpenAPI(version string) ([]byte, error) {
 	s, err := New(Config{Core: &core.Core{}, Logger: slog.New(slog.DiscardHandler), Version: version})

@@ -1,0 +1,162 @@
+// Package core is all that Revenge decides, as one value: ports in, services out. It knows no database, no HTTP and no vendor.
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/auth"
+	"github.com/revenge-media/revenge/core/health"
+	"github.com/revenge-media/revenge/core/images"
+	"github.com/revenge-media/revenge/core/library"
+	"github.com/revenge-media/revenge/core/movie"
+	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/ports/blobs"
+	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/cache"
+	"github.com/revenge-media/revenge/ports/files"
+	imageports "github.com/revenge-media/revenge/ports/images"
+	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/media"
+	"github.com/revenge-media/revenge/ports/metadata"
+	"github.com/revenge-media/revenge/ports/passwords"
+	"github.com/revenge-media/revenge/ports/policy"
+	"github.com/revenge-media/revenge/ports/secrets"
+	"github.com/revenge-media/revenge/ports/store"
+	"github.com/revenge-media/revenge/ports/tokens"
+)
+
+// Deps are all ports. Every one is needed; New says which is missing.
+type Deps struct {
+	Store     store.Store
+	Jobs      jobs.Runner
+	Cache     cache.Cache
+	Bus       bus.Bus
+	Blobs     blobs.Store
+	Files     files.Tree
+	Browser   files.Browser
+	Watcher   files.Watcher
+	Packager  media.Packager
+	Transcode media.Transcoder
+	Subtitles media.SubtitleParser
+	Metadata  metadata.LocalReader
+	Pictures  imageports.Processor
+	Sealer    secrets.Sealer
+	Passwords passwords.Hasher
+	Policy    policy.Policy
+	// Signer makes a signer of keys, which live sealed in the store.
+	Signer func(keys ...tokens.Key) (tokens.Signer, error)
+
+	Now    func() time.Time
+	Logger *slog.Logger
+	Limits Limits
+}
+
+// Limits are the few numbers that a host chooses. Zero values mean the services' own defaults.
+type Limits struct {
+	RescanEvery    time.Duration
+	AccessTokenTTL time.Duration
+	EncodesPerUser int
+	Encodes        int
+	// Settle is how long a file must not change before it is read.
+	Settle time.Duration
+}
+
+// Core is all services, and the ports that hosts show to operators.
+type Core struct {
+	Access   *access.Service
+	Auth     *auth.Service
+	Account  *account.Service
+	Sessions *session.Service
+	Library  *library.Service
+	Movies   *movie.Service
+	Images   *images.Service
+	Playback *playback.Service
+	Health   *health.Service
+
+	Store store.Store
+	Jobs  jobs.Runner
+	Cache cache.Cache
+	Bus   bus.Bus
+
+	blobs blobs.Store
+}
+
+// missing names the ports that are nil.
+func (d Deps) missing() (names []string) {
+	v := reflect.ValueOf(d)
+	for i := range v.NumField() {
+		field := v.Field(i)
+		switch field.Kind() {
+		case reflect.Interface, reflect.Func, reflect.Pointer:
+			if field.IsNil() {
+				names = append(names, v.Type().Field(i).Name)
+			}
+		default:
+		}
+	}
+	return names
+}
+
+// New wires the services and reads or makes the server's own keys: a key that does not open what the database holds stops it here (S20).
+func New(ctx context.Context, d Deps) (*Core, error) {
+	if names := d.missing(); len(names) > 0 {
+		return nil, fmt.Errorf("a core needs every port; missing: %v", names)
+	}
+	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, blobs: d.Blobs}
+	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Bus: d.Bus, Logger: d.Logger})
+	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
+	c.Account = account.New(account.Deps{Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
+	c.Auth = auth.New(auth.Deps{
+		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
+		Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
+	})
+	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
+	c.Images = images.New(images.Deps{
+		Store: d.Store, Access: c.Access, Files: d.Files, Blobs: d.Blobs, Processor: d.Pictures, Transcoder: d.Transcode, Now: d.Now, Logger: d.Logger,
+	})
+	c.Library = library.New(library.Deps{
+		Store: d.Store, Access: c.Access, Tree: d.Files, Browser: d.Browser, Watcher: d.Watcher, Packager: d.Packager, Prober: d.Transcode, Metadata: d.Metadata,
+		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
+	})
+	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode})
+	if err := c.Auth.Start(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
+func (c *Core) Listen(ctx context.Context) error {
+	ended := make(chan error, 2)
+	go func() { ended <- c.Access.Listen(ctx) }()
+	go func() { ended <- c.Sessions.Listen(ctx) }()
+	return errors.Join(<-ended, <-ended)
+}
+
+// KindCleanUp removes what has expired: sessions, cached data over its cap.
+const KindCleanUp jobs.Kind = "core.clean-up"
+
+// Definitions are all kinds of job; every process that runs jobs registers them all.
+func (c *Core) Definitions() []jobs.Definition {
+	return append(c.Library.Definitions(), jobs.Definition{
+		Kind: KindCleanUp, MaxAttempts: 3, Timeout: time.Minute,
+		Handler: func(ctx context.Context, _ jobs.Run) error {
+			_, err := c.Sessions.DeleteExpired(ctx)
+			_, sweep := c.blobs.Sweep(ctx)
+			return errors.Join(err, sweep)
+		},
+	})
+}
+
+// Schedules are what runs by itself.
+func (c *Core) Schedules() []jobs.Schedule {
+	return append(c.Library.Schedules(), jobs.Schedule{Job: jobs.Job{Kind: KindCleanUp, Key: "all"}, Every: time.Hour, AtStart: true})
+}

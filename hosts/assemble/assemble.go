@@ -1,0 +1,232 @@
+// Package assemble chooses and opens the adapters that a Config names, wires a Core of them, and closes all in reverse order.
+package assemble
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/revenge-media/revenge/adapters/aesgcm"
+	"github.com/revenge-media/revenge/adapters/argon2"
+	"github.com/revenge-media/revenge/adapters/astisub"
+	"github.com/revenge-media/revenge/adapters/cmaf"
+	"github.com/revenge-media/revenge/adapters/diskblobs"
+	"github.com/revenge-media/revenge/adapters/ffmpeg"
+	"github.com/revenge-media/revenge/adapters/fixedpolicy"
+	"github.com/revenge-media/revenge/adapters/imaging"
+	"github.com/revenge-media/revenge/adapters/jwt"
+	"github.com/revenge-media/revenge/adapters/membus"
+	"github.com/revenge-media/revenge/adapters/nfo"
+	"github.com/revenge-media/revenge/adapters/osfiles"
+	"github.com/revenge-media/revenge/adapters/otter"
+	"github.com/revenge-media/revenge/adapters/riverjobs"
+	"github.com/revenge-media/revenge/adapters/sqlstore"
+	"github.com/revenge-media/revenge/core"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/hosts/config"
+	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/media"
+	"github.com/revenge-media/revenge/ports/metadata"
+	"github.com/revenge-media/revenge/ports/tokens"
+)
+
+// Options are what an embedding program brings along. Zero fields mean the built-in choice.
+type Options struct {
+	Logger *slog.Logger
+	// Version is shown to clients.
+	Version string
+	// Metadata reads facts from files beside the films.
+	Metadata metadata.LocalReader
+	// Settle is how long a file must not change before it is read; 0 is 10 s.
+	Settle time.Duration
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// App is a wired server that is not serving yet.
+type App struct {
+	Config     config.Config
+	Core       *core.Core
+	Logger     *slog.Logger
+	Version    string
+	Transcoder media.Transcoder
+	// SchemaVersion is the database's, after migration.
+	SchemaVersion int64
+
+	closers []func() error
+}
+
+// Open opens everything and migrates the database. What was opened before a failure is closed again.
+func Open(ctx context.Context, c config.Config, o Options) (app *App, err error) {
+	c, err = config.Complete(c)
+	if err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Version == "" {
+		o.Version = "embedded"
+	}
+	if o.Metadata == nil {
+		o.Metadata = nfo.New()
+	}
+	app = &App{Config: c, Logger: o.Logger, Version: o.Version}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, app.Close())
+			app = nil
+		}
+	}()
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "assemble.data_dir", "The data folder %s cannot be made. Choose another with --data-dir.", c.DataDir)
+	}
+	sealer, err := openSealer(c.SecretKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
+	app.closes(func() error { stopListening(); return nil })
+
+	events := membus.New()
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: events, Logger: o.Logger, SlowQuery: c.Log.SlowQuery})
+	if err != nil {
+		return nil, err
+	}
+	app.closes(store.Close)
+	if err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if app.SchemaVersion, err = store.SchemaVersion(ctx); err != nil {
+		return nil, err
+	}
+	queue, err := riverjobs.Open(ctx, riverjobs.Config{
+		DB: store.SQLDB(), Pool: store.Pool(), ID: processID(), Logger: o.Logger,
+		Workers: map[jobs.Queue]int{jobs.QueueDefault: c.Workers.Default, jobs.QueueScan: c.Workers.Scan, jobs.QueueMedia: c.Workers.Media},
+	})
+	if err != nil {
+		return nil, err
+	}
+	store.UseEnqueuer(queue.Transactional())
+	cache, err := otter.Open(ctx, otter.Config{})
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := diskblobs.Open(diskblobs.Config{Dir: c.CacheDir, MaxBytes: c.CacheSize})
+	if err != nil {
+		return nil, err
+	}
+	transcoder, err := ffmpeg.Open(ffmpeg.Config{FFmpeg: c.FFmpeg.FFmpeg, FFprobe: c.FFmpeg.FFprobe, MaxProcesses: c.Encode.Processes})
+	if err != nil {
+		return nil, err
+	}
+	app.Transcoder = transcoder
+	app.closeLater(transcoder)
+
+	app.Core, err = core.New(ctx, core.Deps{
+		Store: store, Jobs: queue, Cache: cache, Bus: events, Blobs: blobs,
+		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
+		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
+		Sealer: sealer, Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{},
+		Signer: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
+		Now:    o.Now, Logger: o.Logger,
+		Limits: core.Limits{
+			RescanEvery: c.Scan.Every, AccessTokenTTL: c.Auth.AccessTokenTTL, EncodesPerUser: c.Encode.PerUser, Encodes: c.Encode.Total, Settle: o.Settle,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		if err := app.Core.Listen(listening); err != nil && listening.Err() == nil {
+			o.Logger.Warn("caches hear of no changes; they forget by themselves within a second", "error", err)
+		}
+	}()
+	return app, nil
+}
+
+func (a *App) closes(fn func() error) { a.closers = append(a.closers, fn) }
+
+func (a *App) closeLater(x any) {
+	if c, ok := x.(io.Closer); ok {
+		a.closes(c.Close)
+	}
+}
+
+// Close releases everything in reverse order. It may be called more than once.
+func (a *App) Close() error {
+	var err error
+	for len(a.closers) > 0 {
+		last := len(a.closers) - 1
+		err = errors.Join(err, a.closers[last]())
+		a.closers = a.closers[:last]
+	}
+	return err
+}
+
+// processID names this process for its jobs: the same after a restart on the same host.
+func processID() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "revenge"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < '!' || r > '~' {
+			return '-'
+		}
+		return r
+	}, host)
+}
+
+// openSealer reads the key that opens what is sealed in the database (S20), and makes it at the first start.
+func openSealer(file string) (*aesgcm.Sealer, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = makeKey(file)
+	}
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "assemble.secret_key", "The secret key %s cannot be read or made.", file)
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
+	if err == nil && len(key) != aesgcm.KeySize {
+		err = errors.New("wrong length")
+	}
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "assemble.secret_key", "%s is not a secret key: it must hold %d bytes in base64. Restore it from your backup.", file, aesgcm.KeySize)
+	}
+	return aesgcm.New(key)
+}
+
+// makeKey writes a new key that only this user reads. Of several processes that start together one makes it, all read the same.
+func makeKey(file string) ([]byte, error) {
+	key := make([]byte, aesgcm.KeySize)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	text := []byte(base64.StdEncoding.EncodeToString(key) + "\n")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	own, err := os.CreateTemp(filepath.Dir(file), ".secret-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(own.Name())
+	_, err = own.Write(text)
+	if err := errors.Join(err, own.Sync(), own.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(own.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
