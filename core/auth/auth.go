@@ -1,0 +1,256 @@
+// Package auth lets people in: the first owner by a claim code, everybody by password, and each request by access token or cookie.
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/caching"
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/passwords"
+	"github.com/revenge-media/revenge/ports/secrets"
+	"github.com/revenge-media/revenge/ports/store"
+	"github.com/revenge-media/revenge/ports/tokens"
+)
+
+// Fault codes of this area; those of tokens stand in ports/tokens.
+const (
+	CodeInvalidCredentials = "auth.invalid_credentials" // Unauthenticated
+	CodeRefreshInvalid     = "auth.refresh_invalid"     // Unauthenticated: unknown, expired or used
+	CodeCookieInvalid      = "auth.cookie_invalid"      // Unauthenticated
+	CodeWrongCode          = "setup.wrong_code"         // Forbidden
+	CodeSetupDone          = "setup.done"               // NotFound: there is an administrator
+)
+
+// AccessTokenLifetime is how long an access token lasts unless Deps says otherwise (S6).
+const AccessTokenLifetime = 15 * time.Minute
+
+// Deps is what the service needs.
+type Deps struct {
+	Store    store.Store
+	Sealer   secrets.Sealer
+	Hasher   passwords.Hasher
+	Access   *access.Service
+	Accounts *account.Service
+	Sessions *session.Service
+	// NewSigner makes a signer of the server's keys, newest first.
+	NewSigner func(keys ...tokens.Key) (tokens.Signer, error)
+	Now       func() time.Time
+	Logger    *slog.Logger
+	// AccessTokenLifetime is 0 for the default.
+	AccessTokenLifetime time.Duration
+}
+
+// Service lets people in.
+type Service struct {
+	deps Deps
+	keys atomic.Pointer[keys]
+}
+
+// New returns the service. Start it before use.
+func New(d Deps) *Service {
+	if d.AccessTokenLifetime <= 0 {
+		d.AccessTokenLifetime = AccessTokenLifetime
+	}
+	return &Service{deps: d}
+}
+
+// Client is what a session's owner sees of where it came from.
+type Client struct {
+	IP        string
+	UserAgent string
+}
+
+// Tokens are a pair for clients without cookies.
+type Tokens struct {
+	AccessToken  string
+	RefreshToken string
+	// ExpiresIn is how long the access token lasts.
+	ExpiresIn time.Duration
+}
+
+// SignedIn is a new session.
+type SignedIn struct {
+	User    domain.User
+	Session domain.Session
+	Actor   domain.Actor
+	Tokens  Tokens
+}
+
+func invalidCredentials() error {
+	return fault.New(fault.Unauthenticated, CodeInvalidCredentials, "The user name or the password is wrong.")
+}
+
+// Login opens a session by user name or address and password. Accounts that do not exist or are disabled take as long and answer alike (S3).
+func (s *Service) Login(ctx context.Context, login, password string, client Client) (SignedIn, error) {
+	user, hash, err := s.deps.Store.Read().Users.ByLogin(ctx, login)
+	if fault.IsNotFound(err) {
+		if err := s.deps.Hasher.Burn(ctx, password); err != nil {
+			return SignedIn{}, err
+		}
+		return SignedIn{}, invalidCredentials()
+	}
+	if err != nil {
+		return SignedIn{}, err
+	}
+	ok, outdated, err := s.deps.Hasher.Verify(ctx, password, hash)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if !ok || user.Disabled {
+		return SignedIn{}, invalidCredentials()
+	}
+	fresh := hash
+	if outdated {
+		if fresh, err = s.deps.Hasher.Hash(ctx, password); err != nil {
+			return SignedIn{}, err
+		}
+	}
+	id := user.ID
+	opening := s.newSession(id, client)
+	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+		// While the password was compared, it may have been changed, or the account disabled or removed.
+		user, err = tx.Users.Get(ctx, id)
+		if fault.IsNotFound(err) || (err == nil && user.Disabled) {
+			return invalidCredentials()
+		}
+		if err != nil {
+			return err
+		}
+		if current, err := tx.Users.PasswordHash(ctx, id); err != nil {
+			return err
+		} else if current != hash {
+			return invalidCredentials()
+		}
+		if outdated {
+			if err := tx.Users.SetPasswordHash(ctx, id, fresh); err != nil {
+				return err
+			}
+		}
+		user.LastLoginAt = &opening.session.CreatedAt
+		if err := tx.Users.Update(ctx, user); err != nil {
+			return err
+		}
+		return opening.store(ctx, tx)
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return s.signedIn(ctx, user, opening)
+}
+
+// opening is a session that is about to be stored, with its first refresh token.
+type opening struct {
+	session domain.Session
+	token   refreshToken
+}
+
+func (s *Service) newSession(user domain.ID, client Client) opening {
+	now := domain.Stamp(s.deps.Now())
+	return opening{
+		session: domain.Session{
+			ID: domain.NewID(), UserID: user, Device: session.Device(client.UserAgent), UserAgent: session.Printable(client.UserAgent),
+			IP: client.IP, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(session.Lifetime),
+		},
+		token: newRefreshToken(),
+	}
+}
+
+func (o opening) store(ctx context.Context, tx store.Tx) error {
+	return tx.Sessions.Create(ctx, o.session, domain.RefreshToken{
+		Hash: o.token.hash(), SessionID: o.session.ID, CreatedAt: o.session.CreatedAt, ExpiresAt: o.session.ExpiresAt,
+	})
+}
+
+func (s *Service) signedIn(ctx context.Context, user domain.User, o opening) (SignedIn, error) {
+	pair, err := s.tokens(ctx, o.session, o.token)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return SignedIn{User: user, Session: o.session, Actor: session.ActorOf(user, o.session), Tokens: pair}, nil
+}
+
+// tokens signs an access token that ends with the session at the latest.
+func (s *Service) tokens(ctx context.Context, of domain.Session, refresh refreshToken) (Tokens, error) {
+	k, err := s.started()
+	if err != nil {
+		return Tokens{}, err
+	}
+	now := s.deps.Now()
+	lifetime := min(s.deps.AccessTokenLifetime, of.ExpiresAt.Sub(now))
+	token, err := k.signer.Sign(ctx, tokens.Claims{UserID: of.UserID, SessionID: of.ID, IssuedAt: now, ExpiresAt: now.Add(lifetime)})
+	return Tokens{AccessToken: token, RefreshToken: refresh.String(), ExpiresIn: lifetime}, err
+}
+
+// Logout ends the session that the actor acts by: tokens, cookie and streams with it.
+func (s *Service) Logout(ctx context.Context, actor domain.Actor) error {
+	return s.deps.Sessions.Revoke(ctx, actor, actor.SessionID)
+}
+
+// AuthenticateBearer returns who an access token makes act. The session behind it is checked at each call (S7).
+func (s *Service) AuthenticateBearer(ctx context.Context, token string) (domain.Actor, domain.Session, error) {
+	k, err := s.started()
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	claims, err := k.signer.Verify(ctx, token, s.deps.Now())
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	actor, of, err := s.deps.Sessions.Authenticate(ctx, claims.SessionID)
+	if err == nil && actor.UserID != claims.UserID {
+		return domain.Actor{}, domain.Session{}, fault.New(fault.Unauthenticated, "auth.token_invalid", "The access token is not valid. Sign in again.")
+	}
+	return actor, of, err
+}
+
+// CookieFor returns the browser's cookie for a session: base64url(session id || HMAC-SHA-256 of it). It is valid as long as the session is.
+func (s *Service) CookieFor(of domain.Session) string {
+	k := s.keys.Load()
+	return base64.RawURLEncoding.EncodeToString(append(of.ID[:], k.cookieMAC(of.ID)...))
+}
+
+func (k *keys) cookieMAC(id domain.ID) []byte {
+	mac := hmac.New(sha256.New, k.cookie)
+	mac.Write(id[:])
+	return mac.Sum(nil)
+}
+
+// AuthenticateCookie returns who a cookie makes act. The session behind it is checked at each call (S7).
+func (s *Service) AuthenticateCookie(ctx context.Context, value string) (domain.Actor, domain.Session, error) {
+	k, err := s.started()
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil || len(data) != 16+sha256.Size || !hmac.Equal(data[16:], k.cookieMAC(domain.ID(data[:16]))) {
+		return domain.Actor{}, domain.Session{}, fault.New(fault.Unauthenticated, CodeCookieInvalid, "The session cookie is not valid. Sign in again.")
+	}
+	return s.deps.Sessions.Authenticate(ctx, domain.ID(data[:16]))
+}
+
+// Check tells whether the session that an actor acts by may still be used: for connections that stay open.
+func (s *Service) Check(ctx context.Context, actor domain.Actor) error {
+	_, _, err := s.deps.Sessions.Authenticate(ctx, actor.SessionID)
+	return err
+}
+
+// Seen notes that a session was used, at most once a minute.
+func (s *Service) Seen(ctx context.Context, of domain.Session, ip, userAgent string) {
+	s.deps.Sessions.Seen(ctx, of, ip, userAgent)
+}
+
+// announceSession tells every process that a session changed.
+func announceSession(ctx context.Context, tx store.Tx, id domain.ID) error {
+	return tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, id)...)
+}

@@ -1,0 +1,163 @@
+// Package caching keeps what the core loads often for a short while: one load for many that ask at once, forgotten when the bus tells of
+// a change, and never older than its TTL when the bus lost the message.
+package caching
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/cache"
+)
+
+// Access is the TTL of whatever decides on access (sessions, accounts, libraries that one may see): with the time that loading takes it
+// stays within the second in which a revocation takes effect (S7).
+const Access = 800 * time.Millisecond
+
+// Deps is what a cache is made of.
+type Deps struct {
+	Cache cache.Cache
+	// Bus tells of changes; nil leaves them to the TTL.
+	Bus    bus.Bus
+	Logger *slog.Logger
+}
+
+// Config is one cache.
+type Config struct {
+	// Prefix keeps its keys apart from other caches'.
+	Prefix string
+	TTL    time.Duration
+	// Topics are the messages that make values old: by default the one whose key is the payload, with ForgetAll every value.
+	Topics    []bus.Topic
+	ForgetAll bool
+}
+
+// Cached keeps values of T, which must survive JSON. It is safe for concurrent use.
+type Cached[T any] struct {
+	deps Deps
+	cfg  Config
+
+	mu      sync.Mutex
+	epoch   int64 // part of every key, so that ForgetAll is one addition
+	flights map[string]*flight[T]
+}
+
+// flight is one load that others wait for.
+type flight[T any] struct {
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// New returns an empty cache.
+func New[T any](deps Deps, cfg Config) *Cached[T] {
+	return &Cached[T]{deps: deps, cfg: cfg, epoch: time.Now().UnixNano(), flights: map[string]*flight[T]{}}
+}
+
+// Get returns the kept value, or loads it. Of many that ask at once one loads; errors are not kept. A cache out of reach costs a load.
+func (c *Cached[T]) Get(ctx context.Context, key string, load func(ctx context.Context) (T, error)) (T, error) {
+	full := c.full(key)
+	if data, ok, err := c.deps.Cache.Get(ctx, full); err == nil && ok {
+		var value T
+		if json.Unmarshal(data, &value) == nil {
+			return value, nil
+		}
+	}
+	c.mu.Lock()
+	f, ok := c.flights[full]
+	if !ok {
+		f = &flight[T]{done: make(chan struct{})}
+		c.flights[full] = f
+		go c.run(context.WithoutCancel(ctx), full, f, load) // it serves others too, so it outlives who asked first
+	}
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
+
+func (c *Cached[T]) full(key string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.Prefix + ":" + strconv.FormatInt(c.epoch, 36) + ":" + key
+}
+
+func (c *Cached[T]) run(ctx context.Context, full string, f *flight[T], load func(ctx context.Context) (T, error)) {
+	defer close(f.done)
+	f.value, f.err = load(ctx)
+	c.mu.Lock()
+	current := c.flights[full] == f // else it was forgotten while it loaded, and what it read may be old
+	c.mu.Unlock()
+	if f.err == nil && current {
+		if data, err := json.Marshal(f.value); err == nil {
+			_ = c.deps.Cache.Set(ctx, full, data, c.cfg.TTL)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flights[full] == f {
+		delete(c.flights, full)
+	} else if f.err == nil && current { // forgotten between the look and Set
+		_ = c.deps.Cache.Delete(ctx, full)
+	}
+}
+
+// Forget makes the next Get of the keys load, even where a load is under way.
+func (c *Cached[T]) Forget(ctx context.Context, keys ...string) {
+	for _, key := range keys {
+		full := c.full(key)
+		c.mu.Lock()
+		delete(c.flights, full)
+		c.mu.Unlock()
+		if err := c.deps.Cache.Delete(ctx, full); err != nil {
+			c.deps.Logger.WarnContext(ctx, "a changed value stays in the cache until it is too old", "prefix", c.cfg.Prefix, "error", err)
+		}
+	}
+}
+
+// ForgetAll makes every next Get load.
+func (c *Cached[T]) ForgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	clear(c.flights)
+}
+
+// Listen forgets what the bus says has changed, until ctx ends.
+func (c *Cached[T]) Listen(ctx context.Context) error {
+	if c.deps.Bus == nil || len(c.cfg.Topics) == 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	messages, err := c.deps.Bus.Subscribe(ctx, c.cfg.Topics...)
+	if err != nil {
+		return err
+	}
+	c.ForgetAll() // what changed before somebody listened
+	for message := range messages {
+		if c.cfg.ForgetAll {
+			c.ForgetAll()
+		} else {
+			c.Forget(ctx, string(message.Payload))
+		}
+	}
+	return ctx.Err()
+}
+
+// Changed returns the messages that say of these ids that they changed.
+func Changed(topic bus.Topic, ids ...domain.ID) []bus.Message {
+	messages := make([]bus.Message, len(ids))
+	for i, id := range ids {
+		messages[i] = bus.Message{Topic: topic, Payload: []byte(id.String())}
+	}
+	return messages
+}

@@ -1,0 +1,134 @@
+// Package identity is who may do what on real parts: accounts, sessions, sign-in and access over a fresh database, with a clock that the
+// test sets.
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/revenge-media/revenge/adapters/aesgcm"
+	"github.com/revenge-media/revenge/adapters/argon2"
+	"github.com/revenge-media/revenge/adapters/fixedpolicy"
+	"github.com/revenge-media/revenge/adapters/jwt"
+	"github.com/revenge-media/revenge/adapters/membus"
+	"github.com/revenge-media/revenge/adapters/otter"
+	"github.com/revenge-media/revenge/adapters/sqlstore"
+	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
+	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/auth"
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/ports/tokens"
+)
+
+// Password is good enough for everybody.
+const Password = "seventeen green kettles"
+
+// Clock is a time that only the test moves.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now returns the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Add moves the time.
+func (c *Clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Process is one running server of a World.
+type Process struct {
+	Store    *sqlstore.Store
+	Bus      *membus.Bus
+	Hasher   *argon2.Hasher
+	Clock    *Clock
+	Access   *access.Service
+	Accounts *account.Service
+	Sessions *session.Service
+	Auth     *auth.Service
+}
+
+// Each runs fn on every database engine that is there, each time with a fresh server.
+func Each(t *testing.T, fn func(t *testing.T, p *Process)) {
+	sqlstoretest.Each(t, func(t *testing.T, open func(testing.TB, sqlstore.Config) *sqlstore.Store) {
+		bus := membus.New()
+		fn(t, Start(t, open(t, sqlstore.Config{Publisher: bus}), bus, &Clock{now: time.Now()}, Key(1)))
+	})
+}
+
+// Key is a sealing key that differs by n.
+func Key(n byte) []byte {
+	key := make([]byte, aesgcm.KeySize)
+	key[0] = n
+	return key
+}
+
+// Start starts a server on a store: it has its own cache, and shares store, bus and clock with others that it is given.
+func Start(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key []byte) *Process {
+	t.Helper()
+	p := New(t, s, bus, clock, key)
+	if err := p.Auth.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = p.Access.Listen(ctx) })
+	wg.Go(func() { _ = p.Sessions.Listen(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	return p
+}
+
+// New is Start without starting.
+func New(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key []byte) *Process {
+	t.Helper()
+	memory, err := otter.Open(t.Context(), otter.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := aesgcm.New(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	p := &Process{Store: s, Bus: bus, Clock: clock, Hasher: argon2.New(argon2.Config{Memory: 64})}
+	p.Access = access.New(access.Deps{Store: s, Policy: fixedpolicy.Policy{}, Cache: memory, Bus: bus, Logger: logger})
+	p.Sessions = session.New(session.Deps{Store: s, Access: p.Access, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
+	p.Accounts = account.New(account.Deps{Store: s, Hasher: p.Hasher, Policy: fixedpolicy.Policy{}, Access: p.Access, Sessions: p.Sessions, Now: clock.Now})
+	p.Auth = auth.New(auth.Deps{
+		Store: s, Sealer: sealer, Hasher: p.Hasher, Access: p.Access, Accounts: p.Accounts, Sessions: p.Sessions, Now: clock.Now, Logger: logger,
+		NewSigner: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
+	})
+	return p
+}
+
+// User adds an account with Password.
+func (p *Process) User(t *testing.T, name string, roles ...domain.RoleName) domain.User {
+	t.Helper()
+	u, err := p.Accounts.Create(t.Context(), domain.SystemActor(), account.NewUser{Username: name, Password: Password, Roles: roles})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// SignIn signs an account in.
+func (p *Process) SignIn(t *testing.T, name string) auth.SignedIn {
+	t.Helper()
+	in, err := p.Auth.Login(t.Context(), name, Password, auth.Client{IP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
