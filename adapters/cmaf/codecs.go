@@ -623,6 +623,7 @@ func eac3Track(packet []byte) described {
 	type substream struct{ fscod, bsid, acmod, lfe, dependent, location uint32 }
 	var subs []substream
 	size, blocks := 0, 6
+	var places uint32 // the channel map of table E2.5: what the independent substream has, and what is added to it
 	for b := packet; len(b) >= 8 && at16(b, 0) == 0x0b77; {
 		r := bitReader{b: b[2:]}
 		kind := r.bits(2)
@@ -651,18 +652,19 @@ func eac3Track(packet []byte) described {
 			}
 			location := s.acmod
 			if r.flag() {
-				location = r.bits(16) >> 5 & 0x1f
+				m := r.bits(16)
+				places |= m
+				location = m >> 5 & 0x1f
 			}
 			if len(subs) > 0 {
 				p := &subs[len(subs)-1]
 				p.dependent++
 				p.location |= location
-				d.channels += bits.OnesCount32(location) // pairs counted once, as decoders that report more do not agree either
 			}
 		} else {
 			if len(subs) == 0 {
 				d.sampleRate, blocks = rate, []int{1, 2, 3, 6}[code]
-				d.channels = []int{2, 1, 2, 3, 3, 4, 4, 5}[s.acmod] + int(s.lfe)
+				places = []uint32{0xa000, 0x4000, 0xa000, 0xe000, 0xa100, 0xe100, 0xb800, 0xf800}[s.acmod] | s.lfe
 			}
 			subs = append(subs, s)
 		}
@@ -675,6 +677,7 @@ func eac3Track(packet []byte) described {
 		return d
 	}
 	d.frameSamples = 256 * blocks
+	d.channels = bits.OnesCount32(places) + bits.OnesCount32(places&0x0674) // the second are pairs
 	w := []byte{}
 	kbits := uint16(min(size*8*d.sampleRate/(1000*256*blocks), 0x1fff))
 	w = be.AppendUint16(w, kbits<<3|uint16(len(subs)-1))

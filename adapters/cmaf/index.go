@@ -386,7 +386,8 @@ func (w *blockWriter) syncRuns() int {
 }
 
 // readBlock unpacks what blockWriter packed.
-func readBlock(b []byte) ([]sample, error) {
+// Places outside a file of that size are refused, which also bounds what a garbled count can cost.
+func readBlock(b []byte, fileSize int64) ([]sample, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
@@ -394,7 +395,7 @@ func readBlock(b []byte) ([]sample, error) {
 	count, dts, same, isSync := u.uint(), u.int(), u.bool(), u.bool()
 	sizes, gaps := unpacker{b: u.bytes()}, unpacker{b: u.bytes()}
 	durs, ctos, syncs := unpacker{b: u.bytes()}, unpacker{b: u.bytes()}, unpacker{b: u.bytes()}
-	if u.bad || !same && count > uint64(len(sizes.b)) || count > 1<<27 {
+	if u.bad || !same && count > uint64(len(sizes.b)) || int64(min(count, 1<<62)) > fileSize+1<<16 {
 		return nil, staleIndex()
 	}
 	samples := make([]sample, 0, min(count, 1<<16))
@@ -432,6 +433,9 @@ func readBlock(b []byte) ([]sample, error) {
 			syncIn = run(&syncs)
 		}
 		if sizes.bad || gaps.bad || durs.bad || ctos.bad || syncs.bad {
+			return nil, staleIndex()
+		}
+		if next < 0 || next > fileSize-int64(size) {
 			return nil, staleIndex()
 		}
 		samples = append(samples, sample{offset: next, size: size, dts: dts, dur: dur, cto: cto, sync: isSync})

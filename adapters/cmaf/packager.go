@@ -156,15 +156,12 @@ func (x *index) segment(ctx context.Context, in media.Input, number, n int) ([]s
 		if n >= len(t.blocks) {
 			return nil, nil, staleIndex()
 		}
-		samples, err := readBlock(t.blocks[n])
+		samples, err := readBlock(t.blocks[n], in.Size)
 		if err != nil {
 			return nil, nil, err
 		}
 		payload := make([]extent, len(samples))
 		for i, s := range samples {
-			if s.offset < 0 || s.offset > in.Size-int64(s.size) {
-				return nil, nil, staleIndex()
-			}
 			payload[i] = extent{offset: s.offset, size: int64(s.size)}
 		}
 		return samples, payload, nil
