@@ -318,7 +318,9 @@ func TestNothingElsePassesForACredential(t *testing.T) {
 		}
 		for _, authenticate := range []func() (domain.Actor, domain.Session, error){
 			func() (domain.Actor, domain.Session, error) { return p.Auth.AuthenticateCookie(ctx, cookie) },
-			func() (domain.Actor, domain.Session, error) { return p.Auth.AuthenticateBearer(ctx, in.Tokens.AccessToken) },
+			func() (domain.Actor, domain.Session, error) {
+				return p.Auth.AuthenticateBearer(ctx, in.Tokens.AccessToken)
+			},
 		} {
 			actor, of, err := authenticate()
 			if err != nil || actor.UserID != in.User.ID || actor.SessionID != in.Session.ID || of.ID != in.Session.ID || !actor.HasRole(domain.RoleUser) {
