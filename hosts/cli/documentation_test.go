@@ -1,5 +1,4 @@
-// Package docs holds no code: its tests keep the documentation true.
-package docs
+package cli_test
 
 import (
 	"fmt"
@@ -35,7 +34,7 @@ func tables(t *testing.T, file, header string) (rows [][2]string) {
 }
 
 func TestNamesInTheDocumentationAreReadAsItSays(t *testing.T) {
-	rows := tables(t, "getting-started.md", `^file$`)
+	rows := tables(t, "../../docs/getting-started.md", `^file$`)
 	if len(rows) < 15 {
 		t.Fatalf("only %d examples were found", len(rows))
 	}
@@ -82,7 +81,7 @@ func TestNamesInTheDocumentationAreReadAsItSays(t *testing.T) {
 }
 
 func TestSubtitleNamesInTheDocumentationAreReadAsItSays(t *testing.T) {
-	rows := tables(t, "getting-started.md", `^subtitle of`)
+	rows := tables(t, "../../docs/getting-started.md", `^subtitle of`)
 	if len(rows) < 5 {
 		t.Fatalf("only %d examples were found", len(rows))
 	}
