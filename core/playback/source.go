@@ -1,0 +1,278 @@
+package playback
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"sync"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/files"
+	"github.com/revenge-media/revenge/ports/media"
+)
+
+// located is a file that an actor may play, and where it lies.
+type located struct {
+	file domain.File
+	root []byte
+}
+
+// key names what is derived from exactly this content.
+func (l located) key() string { return l.file.ID.String() + "/" + l.file.Revision }
+
+// stale is what everything that was made of another content of the file looks like.
+func stale() error {
+	return fault.New(fault.NotFound, "playback.stale", "The film changed on disk. Start playing it again.")
+}
+
+// locate checks what every request for a stream checks: that the actor may play at all, sees the file, and means its present content.
+func (s *Service) locate(ctx context.Context, actor domain.Actor, id domain.ID, revision string) (located, error) {
+	scope, err := s.reader(ctx, actor)
+	if err != nil {
+		return located{}, err
+	}
+	f, err := s.Store.Read().Files.Get(ctx, scope, id)
+	if err != nil {
+		return located{}, err
+	}
+	if f.Revision != revision || f.Media == nil {
+		return located{}, stale()
+	}
+	if f.State == domain.FileMissing {
+		return located{}, fault.New(fault.NotFound, ReasonMissing, "The file is missing on disk.")
+	}
+	library, err := s.Store.Read().Libraries.Get(ctx, scope, f.LibraryID)
+	if err != nil {
+		return located{}, err
+	}
+	for _, p := range library.Paths {
+		if p.ID == f.PathID {
+			return located{file: f, root: p.Raw}, nil
+		}
+	}
+	return located{}, stale()
+}
+
+// open opens the file itself.
+func (s *Service) open(ctx context.Context, l located) (files.Open, error) {
+	file, err := s.Files.Open(ctx, l.root, l.file.Raw)
+	if err != nil {
+		return nil, err
+	}
+	if file.Size() != l.file.Size {
+		file.Close()
+		return nil, stale()
+	}
+	return file, nil
+}
+
+// opened is what is known of a container that segments are made of.
+type opened struct {
+	media    domain.Media
+	index    []byte
+	timeline media.Timeline
+}
+
+// source is a container that segments can be made of now: the file, or its repackaged copy.
+type source struct {
+	opened
+	located
+	in    media.Input
+	close func() error
+}
+
+// source opens what segments of a file are made of. A container that cannot be cut in process is repackaged first, which may take longer
+// than a request waits: Unavailable with RetryAfter then.
+func (s *Service) source(ctx context.Context, l located) (*source, error) {
+	src := &source{located: l}
+	if l.file.Media.Indexed {
+		file, err := s.open(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		src.in, src.close = media.Input{Path: file.Path(), Reader: file, Size: file.Size()}, file.Close
+	} else {
+		copied, err := s.copies.copyOf(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		src.in, src.close = media.Input{Path: copied.Path(), Reader: copied, Size: copied.Size()}, copied.Close
+	}
+	var err error
+	if src.opened, err = s.opened(ctx, src); err != nil {
+		src.close()
+		return nil, err
+	}
+	return src, nil
+}
+
+// opened returns the index from memory, else from the blobs, else makes it again.
+func (s *Service) opened(ctx context.Context, src *source) (opened, error) {
+	key := src.key()
+	if o, ok := s.indexes.get(key); ok {
+		return o, nil
+	}
+	// The work reads through this request's input, so this request waits for it even if the asker leaves.
+	o, err := s.indexing.Do(context.WithoutCancel(ctx), key, func(context.Context) (opened, error) {
+		blob := "indexes/" + key
+		if o, err := s.readIndex(ctx, blob); err == nil {
+			return o, nil
+		}
+		m, index, err := s.Packager.Index(ctx, src.in)
+		if err != nil {
+			return opened{}, err
+		}
+		timeline, err := s.Packager.Timeline(index)
+		if err != nil {
+			return opened{}, err
+		}
+		o := opened{media: m, index: index, timeline: timeline}
+		if err := s.Blobs.Put(ctx, blob, bytes.NewReader(encodeIndex(o))); err != nil {
+			s.Logger.WarnContext(ctx, "a film's index could not be cached", "file", src.file.ID, "error", err)
+		}
+		return o, nil
+	})
+	if err == nil {
+		s.indexes.put(key, o)
+	}
+	return o, err
+}
+
+// encodeIndex writes the media's length, its JSON, and the index.
+func encodeIndex(o opened) []byte {
+	facts, err := json.Marshal(o.media)
+	if err != nil {
+		panic(err) // domain.Media is plain
+	}
+	return append(append(binary.BigEndian.AppendUint32(nil, uint32(len(facts))), facts...), o.index...)
+}
+
+func (s *Service) readIndex(ctx context.Context, key string) (opened, error) {
+	blob, err := s.Blobs.Get(ctx, key)
+	if err != nil {
+		return opened{}, err
+	}
+	defer blob.Close()
+	data, err := io.ReadAll(blob)
+	if err != nil {
+		return opened{}, err
+	}
+	damaged := fault.New(fault.Invalid, media.CodeDamaged, "The cached index is damaged.")
+	if len(data) < 4 {
+		return opened{}, damaged
+	}
+	facts, rest := int64(binary.BigEndian.Uint32(data)), data[4:]
+	if facts > int64(len(rest)) {
+		return opened{}, damaged
+	}
+	var o opened
+	if err := json.Unmarshal(rest[:facts], &o.media); err != nil {
+		return opened{}, damaged
+	}
+	o.index = rest[facts:]
+	o.timeline, err = s.Packager.Timeline(o.index) // refuses what another version wrote
+	return o, err
+}
+
+// indexCache keeps the indexes that were used last.
+type indexCache struct {
+	mu    sync.Mutex
+	order []string
+	held  map[string]opened
+}
+
+// maxIndexes bounds the cache: an index has a few megabytes at most.
+const maxIndexes = 8
+
+func (c *indexCache) get(key string) (opened, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, ok := c.held[key]
+	if ok {
+		c.touch(key)
+	}
+	return o, ok
+}
+
+func (c *indexCache) put(key string, o opened) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		c.held = map[string]opened{}
+	}
+	c.held[key] = o
+	c.touch(key)
+	if len(c.order) > maxIndexes {
+		delete(c.held, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+func (c *indexCache) touch(key string) {
+	for i, k := range c.order {
+		if k == key {
+			c.order = append(c.order[:i], c.order[i+1:]...)
+			break
+		}
+	}
+	c.order = append(c.order, key)
+}
+
+func noTrack() error {
+	return fault.New(fault.NotFound, media.CodeNoSegment, "The film has no such track or segment.")
+}
+
+// videoTrack is the number of a picture track in the container that segments are made of. Addresses name tracks as the file does; a
+// repackaged copy has the same ones in the same order, but without covers and data.
+func (src *source) videoTrack(index int) (int, error) {
+	var ours, theirs []int
+	for _, v := range src.file.Media.Video {
+		if !v.AttachedPicture {
+			ours = append(ours, v.Index)
+		}
+	}
+	for _, v := range src.media.Video {
+		if !v.AttachedPicture {
+			theirs = append(theirs, v.Index)
+		}
+	}
+	return counterpart(index, ours, theirs)
+}
+
+func (src *source) audioTrack(index int) (int, error) {
+	var ours, theirs []int
+	for _, a := range src.file.Media.Audio {
+		ours = append(ours, a.Index)
+	}
+	for _, a := range src.media.Audio {
+		theirs = append(theirs, a.Index)
+	}
+	return counterpart(index, ours, theirs)
+}
+
+func (src *source) subtitleTrack(index int) (int, error) {
+	var ours, theirs []int
+	for _, t := range src.file.Media.Subtitles {
+		if t.Text {
+			ours = append(ours, t.Index)
+		}
+	}
+	for _, t := range src.media.Subtitles {
+		if t.Text {
+			theirs = append(theirs, t.Index)
+		}
+	}
+	return counterpart(index, ours, theirs)
+}
+
+func counterpart(index int, ours, theirs []int) (int, error) {
+	for i, o := range ours {
+		if o == index && i < len(theirs) {
+			return theirs[i], nil
+		}
+	}
+	return 0, noTrack()
+}

@@ -1,0 +1,211 @@
+package playback
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+// A stream token stands for a credential in the addresses of one film's streams, for players that can send neither cookie nor header
+// (S19). It is a MAC over its purpose, the play session, the film, the user and the session, and the time of issue, so that any process can
+// check it. It must first be used within tokenFirstUse; from then on each use keeps the play session alive for tokenIdle in the cache that
+// all processes share, and the session behind it is checked every time. A lost cache ends play sessions that are older than tokenFirstUse:
+// the player asks for a new plan. Nothing but media routes takes it.
+const (
+	tokenFirstUse = 5 * time.Minute
+	tokenIdle     = 10 * time.Minute
+	// tokenRenew is how often a use is written down.
+	tokenRenew = 20 * time.Second
+	// tokenPurpose is part of what is authenticated; another form of token gets another one.
+	tokenPurpose = "revenge stream token 1"
+	tokenSecret  = "stream-token-key"
+	tokenClaims  = 4*16 + 8
+)
+
+// tokenKey is the key of the MAC, once it is loaded.
+type tokenKey struct {
+	mu  sync.Mutex
+	key []byte
+	// renewed is when this process last wrote a use of a play session down.
+	renewed map[domain.ID]time.Time
+}
+
+func badToken() error {
+	return fault.New(fault.Unauthenticated, "auth.stream_token_invalid", "This address is not valid any more. Start playing again.")
+}
+
+// macKey loads the key, or makes it: of many processes that start together all get one.
+func (s *Service) macKey(ctx context.Context) ([]byte, error) {
+	s.key.mu.Lock()
+	defer s.key.mu.Unlock()
+	if s.key.key != nil {
+		return s.key.key, nil
+	}
+	location := "server_secrets/" + tokenSecret + "/sealed"
+	stored, err := s.Store.Read().Secrets.Get(ctx, tokenSecret)
+	if fault.IsNotFound(err) {
+		fresh := make([]byte, 32)
+		rand.Read(fresh) // never fails (crypto/rand)
+		sealed, sealErr := s.Sealer.Seal(ctx, location, fresh)
+		if sealErr != nil {
+			return nil, sealErr
+		}
+		offered := store.Secret{Name: tokenSecret, Sealed: sealed, CreatedAt: domain.Stamp(s.Now())}
+		err = s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+			stored, err = tx.Secrets.InsertIfAbsent(ctx, offered)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.key.key, err = s.Sealer.Open(ctx, location, stored.Sealed)
+	return s.key.key, err
+}
+
+// claims are what a token says.
+type claims struct {
+	play, movie, user, session domain.ID
+	issued                     time.Time
+}
+
+func (c claims) bytes() []byte {
+	b := make([]byte, 0, tokenClaims)
+	for _, id := range []domain.ID{c.play, c.movie, c.user, c.session} {
+		b = append(b, id[:]...)
+	}
+	return binary.BigEndian.AppendUint64(b, uint64(c.issued.UnixMicro()))
+}
+
+func mac(key, claims []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(tokenPurpose))
+	h.Write(claims)
+	return h.Sum(nil)
+}
+
+// issueToken begins a play session of a film.
+func (s *Service) issueToken(ctx context.Context, actor domain.Actor, movie domain.ID) (string, error) {
+	if actor.System || actor.SessionID == (domain.ID{}) {
+		return "", fault.New(fault.Forbidden, "playback.no_session", "Stream tokens are for sessions.")
+	}
+	key, err := s.macKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	said := claims{play: domain.NewID(), movie: movie, user: actor.UserID, session: actor.SessionID, issued: s.Now()}.bytes()
+	return base64.RawURLEncoding.EncodeToString(append(said, mac(key, said)...)), nil
+}
+
+// AuthenticateToken returns who a stream token stands for. path is that of the request: it must be a stream of a file of the token's film. It is
+// Unauthenticated for anything else, and when the session has ended.
+func (s *Service) AuthenticateToken(ctx context.Context, token, path string) (domain.Actor, domain.Session, error) {
+	c, err := s.readToken(ctx, token)
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	file, ok := streamedFile(path)
+	if !ok {
+		return domain.Actor{}, domain.Session{}, badToken()
+	}
+	// The token's film is fixed; whether its user may still see it is asked where the stream is opened.
+	f, err := s.Store.Read().Files.Get(ctx, domain.ScopeAll(), file)
+	if fault.IsNotFound(err) || err == nil && (f.MovieID == nil || *f.MovieID != c.movie) {
+		return domain.Actor{}, domain.Session{}, badToken()
+	}
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	actor, session, err := s.Sessions.Authenticate(ctx, c.session)
+	if err != nil {
+		return domain.Actor{}, domain.Session{}, err
+	}
+	if actor.UserID != c.user {
+		return domain.Actor{}, domain.Session{}, badToken()
+	}
+	return actor, session, s.use(ctx, c)
+}
+
+func (s *Service) readToken(ctx context.Context, token string) (claims, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != tokenClaims+sha256.Size {
+		return claims{}, badToken()
+	}
+	key, err := s.macKey(ctx)
+	if err != nil {
+		return claims{}, err
+	}
+	said := raw[:tokenClaims]
+	if !hmac.Equal(mac(key, said), raw[tokenClaims:]) {
+		return claims{}, badToken()
+	}
+	return claims{
+		play: domain.ID(said[:16]), movie: domain.ID(said[16:32]), user: domain.ID(said[32:48]), session: domain.ID(said[48:64]),
+		issued: time.UnixMicro(int64(binary.BigEndian.Uint64(said[64:]))),
+	}, nil
+}
+
+// streamedFile is the file in ".../stream/{fileId}/{revision}/…".
+func streamedFile(path string) (domain.ID, bool) {
+	_, rest, ok := strings.Cut(path, "/stream/")
+	if !ok {
+		return domain.ID{}, false
+	}
+	id, _, ok := strings.Cut(rest, "/")
+	if !ok {
+		return domain.ID{}, false
+	}
+	return domain.ParseID(id)
+}
+
+// use refuses a token that was not used in time, and keeps its play session alive.
+func (s *Service) use(ctx context.Context, c claims) error {
+	key, now := "play/"+c.play.String(), s.Now()
+	if now.Sub(c.issued) > tokenFirstUse {
+		_, alive, err := s.Cache.Get(ctx, key)
+		if err != nil {
+			return fault.Wrap(err, fault.Unavailable, "playback.cache", "The server cannot check this address just now. Try again shortly.").WithRetryAfter(time.Second)
+		}
+		if !alive {
+			return badToken()
+		}
+	}
+	if !s.key.due(c.play, now) {
+		return nil
+	}
+	if err := s.Cache.Set(ctx, key, []byte{1}, tokenIdle); err != nil {
+		s.Logger.WarnContext(ctx, "the use of a stream token could not be written down", "error", err)
+	}
+	return nil
+}
+
+// due tells whether a use is to be written down, and forgets play sessions that ended.
+func (k *tokenKey) due(play domain.ID, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.renewed == nil {
+		k.renewed = map[domain.ID]time.Time{}
+	}
+	if last, ok := k.renewed[play]; ok && now.Sub(last) < tokenRenew && !now.Before(last) {
+		return false
+	}
+	if len(k.renewed) > 1000 {
+		for id, last := range k.renewed {
+			if now.Sub(last) > tokenIdle {
+				delete(k.renewed, id)
+			}
+		}
+	}
+	k.renewed[play] = now
+	return true
+}
