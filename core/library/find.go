@@ -21,6 +21,8 @@ const (
 	// batchSize and batchTime bound what one transaction of the find stage changes.
 	batchSize = 200
 	batchTime = time.Second
+	// vanishBatch is the same where a whole disk is away.
+	vanishBatch = 2000
 )
 
 // find walks over the folders and compares them with what is known. Files that did not change cost nothing but the walk.
@@ -49,8 +51,10 @@ func (r *run) walk(ctx context.Context, i int) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case fault.CodeOf(err) == files.CodeNotFound:
+		return r.lost(ctx, i, p)
 	case err != nil:
-		return r.end(ctx, i, newBatch(), "The folder is not there or cannot be read: "+reasonFor("", err))
+		return r.end(ctx, i, newBatch(), reasonFor("", err))
 	case !root.Dir:
 		return r.end(ctx, i, newBatch(), "There is a file in the folder's place.")
 	case w.Root == "":
@@ -92,6 +96,16 @@ func (r *run) walk(ctx context.Context, i int) error {
 	return r.end(ctx, i, m.batch, trouble)
 }
 
+// lost takes a path that is not there for an empty one: all of it may be gone, which only an administrator can say.
+func (r *run) lost(ctx context.Context, i int, p domain.LibraryPath) error {
+	w := r.cur.Walks[i]
+	m := &merge{run: r, walk: i, path: p, batch: newBatch(), known: &knownFiles{repos: r.Store.Read().Files, path: p.ID, prefix: w.Folder, after: w.After}}
+	if err := m.rest(ctx); err != nil {
+		return err
+	}
+	return r.end(ctx, i, m.batch, "The folder is not there. If it is on another disk, check that the disk is there.")
+}
+
 const changedMeanwhile = "The folder became another one while it was scanned, as if a disk had been mounted or taken out."
 
 // begin checks a folder that is to be walked on its own: nothing above it may be left out of the library, and what is one thing
@@ -121,8 +135,8 @@ func (r *run) begin(ctx context.Context, p domain.LibraryPath, folder []byte) (f
 
 // end commits the last batch of a walk.
 func (r *run) end(ctx context.Context, i int, b *batch, trouble string) error {
-	if trouble != "" {
-		b.vanished = nil // nothing that was seen of a folder that comes and goes is believed
+	if trouble == changedMeanwhile {
+		b.vanished = nil // what was not seen may have been on the other disk
 	}
 	return r.flush(ctx, i, b, func(w *walked) {
 		w.Done = true
@@ -179,6 +193,13 @@ func (m *merge) until(ctx context.Context, key []byte) (*store.KnownFile, error)
 			m.batch.vanished = append(m.batch.vanished, k.ID)
 		}
 		m.known.take()
+		if len(m.batch.vanished) == vanishBatch {
+			m.batch.position = at
+			if err := m.flush(ctx, m.walk, m.batch, nil); err != nil {
+				return nil, err
+			}
+			m.batch = newBatch()
+		}
 	}
 }
 
