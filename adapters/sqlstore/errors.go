@@ -54,7 +54,7 @@ func translated(ctx context.Context, err error, noun string) error {
 	if errors.As(err, &lite) {
 		return fromSQLite(lite, err)
 	}
-	var network net.Error
+	var network *net.OpError
 	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
 		return unavailable(err)
@@ -105,8 +105,6 @@ func fromPostgres(pg *pgconn.PgError, err error) error {
 		return violated(err, pg.ConstraintName)
 	case pg.Code == "23503":
 		return dangling(err)
-	case pg.Code == "22021":
-		return fault.Wrap(err, fault.Invalid, "store.bad_text", "A text holds characters that cannot be kept.")
 	case lostAgainstAnother(err), pg.Code == "57014" /* statement timeout */, pg.Code == "25P03", /* idle too long */
 		strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"):
 		return unavailable(err)

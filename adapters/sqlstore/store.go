@@ -48,7 +48,8 @@ type Config struct {
 	Logger *slog.Logger
 	// SlowQuery is the threshold of the slow-query log; 0 means 200 ms.
 	SlowQuery time.Duration
-	// AcquireTimeout bounds the wait for a connection (SQLite: for the writer); 0 means 5 s. After it the store is Unavailable.
+	// AcquireTimeout bounds the wait for a connection (SQLite: for the right to write, in this process or among several); 0 means 5 s.
+	// After it the store is Unavailable.
 	AcquireTimeout time.Duration
 }
 
@@ -86,9 +87,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	switch scheme {
 	case "sqlite":
 		s.path = strings.TrimPrefix(rest, "//")
-		write, read, err := sqlite.Open(ctx, s.path, cfg.MaxConns)
+		write, read, err := sqlite.Open(ctx, s.path, cfg.MaxConns, cfg.AcquireTimeout)
 		if err != nil {
-			return nil, translated(ctx, err, "database")
+			return nil, fault.Wrap(err, fault.Internal, "store.open_failed", "The database file %q cannot be opened. Check that it is one and that its folder may be written to.", s.path)
 		}
 		s.write, s.read = bun.NewDB(write, sqlitedialect.New()), bun.NewDB(read, sqlitedialect.New())
 		s.read.AddQueryHook(&queryLog{s})

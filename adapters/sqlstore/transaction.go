@@ -31,6 +31,7 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stor
 	if s.inUpdate(ctx) {
 		return nested("Update")
 	}
+	start := time.Now()
 	for attempt := 1; ; attempt++ {
 		events, err := s.attempt(ctx, fn)
 		if err == nil {
@@ -40,7 +41,7 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stor
 		if !lostAgainstAnother(err) {
 			return err
 		}
-		if attempt == maxAttempts {
+		if attempt == maxAttempts || time.Since(start) > s.cfg.AcquireTimeout {
 			return translated(ctx, err, "transaction")
 		}
 		// Full jitter: those that collided must not meet again.

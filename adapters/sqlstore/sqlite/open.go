@@ -9,14 +9,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // Open returns a pool of one connection that writes and a pool that only reads, on one file in WAL mode (in memory there is no WAL).
 // With WAL and synchronous=NORMAL a commit survives the end of the process (sqlite.org/pragma.html#pragma_synchronous). The file is
-// made readable to its owner only: it holds credentials' hashes.
-func Open(ctx context.Context, path string, readers int) (write, read *sql.DB, err error) {
+// made readable to its owner only: it holds credentials' hashes. busy is how long a statement waits for another process.
+func Open(ctx context.Context, path string, readers int, busy time.Duration) (write, read *sql.DB, err error) {
 	if path == "" || path == ":memory:" {
 		return nil, nil, errors.New("SQLite needs the path of a file")
 	}
@@ -33,19 +34,19 @@ func Open(ctx context.Context, path string, readers int) (write, read *sql.DB, e
 	if err := file.Close(); err != nil {
 		return nil, nil, err
 	}
-	if write, err = open(ctx, path, 1, "_txlock=immediate&_pragma=journal_mode(WAL)"); err != nil {
+	if write, err = open(ctx, path, 1, busy, "_txlock=immediate&_pragma=journal_mode(WAL)"); err != nil {
 		return nil, nil, err
 	}
-	if read, err = open(ctx, path, readers, "_pragma=query_only(1)"); err != nil {
+	if read, err = open(ctx, path, readers, busy, "_pragma=query_only(1)"); err != nil {
 		write.Close()
 		return nil, nil, err
 	}
 	return write, read, nil
 }
 
-func open(ctx context.Context, path string, conns int, options string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", Path: path}).String() +
-		"?_busy_timeout=5000&" + options + "&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)"
+func open(ctx context.Context, path string, conns int, busy time.Duration, options string) (*sql.DB, error) {
+	dsn := fmt.Sprintf("%s?_busy_timeout=%d&%s&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)",
+		&url.URL{Scheme: "file", Path: path}, busy.Milliseconds(), options)
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
