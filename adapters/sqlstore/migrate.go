@@ -46,13 +46,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	})
 }
 
-// SchemaVersion returns the version that the tables have and the one that this program needs; 0 is an empty database. It refuses a newer schema.
-func (s *Store) SchemaVersion(ctx context.Context) (current, latest int64, err error) {
+// SchemaVersion returns the version that the tables have; 0 is an empty database. It refuses one that this program does not know.
+func (s *Store) SchemaVersion(ctx context.Context) (current int64, err error) {
 	err = s.withProvider(func(p *goose.Provider) error {
-		current, latest, err = versions(ctx, p)
+		current, _, err = versions(ctx, p)
 		return err
 	})
-	return current, latest, err
+	return current, err
 }
 
 func versions(ctx context.Context, p *goose.Provider) (current, latest int64, err error) {

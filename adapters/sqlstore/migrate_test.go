@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -54,9 +55,16 @@ func TestProcessesThatStartTogetherMigrateOnce(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		current, latest, err := openAt(t, dsn).SchemaVersion(t.Context())
-		if err != nil || current != latest || latest == 0 {
-			t.Errorf("schema %d of %d, %v", current, latest, err)
+		files, err := migrations.For(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := fs.Glob(files, "*.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if version, err := openAt(t, dsn).SchemaVersion(t.Context()); err != nil || version != int64(len(steps)) {
+			t.Errorf("schema %d of %d, %v", version, len(steps), err)
 		}
 	})
 }
@@ -73,7 +81,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		if err := s.Migrate(t.Context()); fault.CodeOf(err) != sqlstore.CodeSchemaNewer {
 			t.Errorf("Migrate: %v", err)
 		}
-		if _, _, err := s.SchemaVersion(t.Context()); fault.CodeOf(err) != sqlstore.CodeSchemaNewer {
+		if _, err := s.SchemaVersion(t.Context()); fault.CodeOf(err) != sqlstore.CodeSchemaNewer {
 			t.Errorf("SchemaVersion: %v", err)
 		}
 	})
@@ -89,7 +97,7 @@ func TestSQLiteFileIsCopiedBeforeItIsChanged(t *testing.T) {
 	if copies, _ := filepath.Glob(path + ".schema-*"); len(copies) != 0 {
 		t.Fatalf("an empty database was copied: %v", copies)
 	}
-	_, latest, err := s.SchemaVersion(t.Context())
+	latest, err := s.SchemaVersion(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
