@@ -5,6 +5,7 @@ package playback
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/revenge-media/revenge/core/domain"
@@ -27,12 +28,12 @@ type Capabilities struct {
 // VideoCapability is one picture codec; zero fields do not restrict it.
 type VideoCapability struct {
 	Codec string `json:"codec" maxLength:"50"` // h264, hevc, vp9, av1…
-	// CodecString is the RFC 6381 value that the player was asked about. For H.264 it names the profile that is meant, beyond
-	// Baseline, Main and High, which every player of H.264 plays.
+	// CodecString is the RFC 6381 value that the player was asked about. It says which bit depth is meant, and for H.264 which profile
+	// beyond Baseline, Main and High, which every player of H.264 plays.
 	CodecString string `json:"codecString,omitempty" maxLength:"100"`
 	MaxWidth    int    `json:"maxWidth,omitempty" minimum:"0"`
 	MaxHeight   int    `json:"maxHeight,omitempty" minimum:"0"`
-	// MaxBitDepth is 8 for H.264 where it is not given.
+	// MaxBitDepth is that of CodecString where it is not given; without either it is 8 for H.264.
 	MaxBitDepth int `json:"maxBitDepth,omitempty" minimum:"0"`
 }
 
@@ -62,10 +63,7 @@ func (c Capabilities) video(v domain.Video) string {
 		if !strings.EqualFold(can.Codec, v.Codec) {
 			continue
 		}
-		depth := can.MaxBitDepth
-		if depth == 0 && v.Codec == "h264" {
-			depth = 8
-		}
+		depth := can.bitDepth()
 		switch {
 		case can.MaxWidth > 0 && v.Width > can.MaxWidth:
 			why = fmt.Sprintf("width %d over %d", v.Width, can.MaxWidth)
@@ -80,6 +78,33 @@ func (c Capabilities) video(v domain.Video) string {
 		}
 	}
 	return why
+}
+
+// bitDepth is the deepest picture that is meant; 0 for any.
+func (v VideoCapability) bitDepth() int {
+	if v.MaxBitDepth > 0 {
+		return v.MaxBitDepth
+	}
+	fields := strings.Split(strings.ToLower(v.CodecString), ".")
+	field := func(i int) string {
+		if i < len(fields) {
+			return fields[i]
+		}
+		return ""
+	}
+	switch strings.ToLower(v.Codec) {
+	case "h264": // avc1.PPCCLL: 6e is High 10
+		if strings.HasPrefix(field(1), "6e") {
+			return 10
+		}
+		return 8
+	case "hevc": // hvc1.P.…: profile 1 is Main, 2 is Main 10 (ISO/IEC 14496-15, E.3)
+		return map[string]int{"1": 8, "2": 10}[strings.TrimLeft(field(1), "abc")]
+	case "vp9", "av1": // vp09.PP.LL.DD and av01.P.LLT.DD
+		depth, _ := strconv.Atoi(field(3))
+		return depth
+	}
+	return 0
 }
 
 // h264Profile tells whether a track's profile (the first two digits of "avc1.PPCCLL", RFC 6381) is one of the usual ones or the one meant.

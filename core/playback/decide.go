@@ -54,7 +54,6 @@ const (
 	ReasonNoPicture   = "playback.no_video"           // unplayable: no picture track
 	ReasonNoHLS       = "playback.hls_missing"        // unplayable: the player would need HLS
 	ReasonToolMissing = "playback.tool_missing"       // unplayable: ffmpeg is not installed
-	ReasonPictureSubs = "playback.picture_subtitles"  // a subtitle track that is pictures, not text
 )
 
 // AudioDecision is how one sound track reaches the player by HLS.

@@ -79,15 +79,16 @@ type PartPlan struct {
 
 // AudioPlan is one sound track.
 type AudioPlan struct {
-	Index    int     `json:"index"`
-	Language string  `json:"language,omitempty"`
-	Title    string  `json:"title,omitempty"`
-	Channels int     `json:"channels"`
-	Codec    string  `json:"codec"`
-	Method   string  `json:"method" enum:"copy,encode,unplayable"`
-	Reason   *Reason `json:"reason,omitempty"`
-	Default  bool    `json:"default"`
-	Selected bool    `json:"selected"`
+	Index    int    `json:"index"`
+	Language string `json:"language,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Channels int    `json:"channels"`
+	Codec    string `json:"codec"`
+	Method   string `json:"method" enum:"copy,encode,unplayable"`
+	// Reason says why it is not copied.
+	Reason   string `json:"reason,omitempty"`
+	Default  bool   `json:"default"`
+	Selected bool   `json:"selected"`
 	// Name is the track's NAME in the HLS playlist, different for every track.
 	Name string `json:"name"`
 }
@@ -102,10 +103,11 @@ type SubtitlePlan struct {
 	HearingImpaired bool   `json:"hearingImpaired"`
 	Format          string `json:"format"`
 	// URL serves it as WebVTT; absent for pictures.
-	URL      string  `json:"url,omitempty"`
-	Selected bool    `json:"selected"`
-	Text     bool    `json:"text"`
-	Reason   *Reason `json:"reason,omitempty"`
+	URL      string `json:"url,omitempty"`
+	Selected bool   `json:"selected"`
+	Text     bool   `json:"text"`
+	// Reason says why it cannot be shown.
+	Reason string `json:"reason,omitempty"`
 }
 
 // encodedAudio is what sound is encoded to: the same for every player, so that segments are shared.
@@ -298,8 +300,11 @@ func (c choosing) part(f domain.File) (PartPlan, string) {
 	names := map[string]bool{}
 	for _, a := range d.Audio {
 		plan := AudioPlan{
-			Index: a.Track.Index, Language: a.Track.Language, Title: a.Track.Title, Channels: a.Track.Channels, Codec: a.Track.Codec, Method: a.Method, Reason: a.Reason,
+			Index: a.Track.Index, Language: a.Track.Language, Title: a.Track.Title, Channels: a.Track.Channels, Codec: a.Track.Codec, Method: a.Method,
 			Default: a.Track.Default, Selected: a.Track.Index == chosen, Name: trackName(a.Track, names),
+		}
+		if a.Reason != nil {
+			plan.Reason = a.Reason.Message
 		}
 		if plan.Selected {
 			heard = a.Track.Language
@@ -397,7 +402,7 @@ func (c choosing) subtitles(p *PartPlan, f domain.File, heard string) string {
 		if plan.Text {
 			plan.URL = c.with(c.base+"/"+f.ID.String()+"/"+f.Revision+"/subtitles/"+plan.ID+".vtt", "")
 		} else {
-			plan.Reason = &Reason{Code: ReasonPictureSubs, Message: "subtitles that are pictures cannot be shown yet"}
+			plan.Reason = "subtitles that are pictures cannot be shown yet"
 		}
 		p.Subtitles = append(p.Subtitles, plan)
 		offered = append(offered, subtitle{plan.ID, plan.Language, plan.Forced, plan.Default, plan.HearingImpaired, plan.Text})

@@ -1,0 +1,208 @@
+package httpd
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/movie"
+)
+
+// optional is a query parameter that is told apart from its zero value.
+type optional[T any] struct {
+	Value T
+	Set   bool
+}
+
+// Schema is that of the value.
+func (o optional[T]) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[T]())
+}
+
+// Receiver is where huma puts the value.
+func (o *optional[T]) Receiver() reflect.Value { return reflect.ValueOf(o).Elem().Field(0) }
+
+// OnParamSet notes whether there was one.
+func (o *optional[T]) OnParamSet(set bool, _ any) { o.Set = set }
+
+func (o optional[T]) pointer() *T {
+	if !o.Set {
+		return nil
+	}
+	return &o.Value
+}
+
+// filterInput is the query of every list of films.
+type filterInput struct {
+	Query            string         `query:"q" maxLength:"200" doc:"Words of the title or the original title"`
+	LibraryID        domain.ID      `query:"libraryId"`
+	Genres           []string       `query:"genre,explode" maxItems:"50" doc:"Any of these"`
+	YearFrom         int            `query:"yearFrom" minimum:"0" maximum:"9999"`
+	YearTo           int            `query:"yearTo" minimum:"0" maximum:"9999"`
+	RatingFrom       float64        `query:"ratingFrom" minimum:"0" maximum:"10"`
+	Watched          optional[bool] `query:"watched"`
+	InProgress       optional[bool] `query:"inProgress"`
+	Resolutions      []string       `query:"resolution,explode" maxItems:"20" doc:"Any of these: 2160p, 1080p, 720p…"`
+	HDR              optional[bool] `query:"hdr"`
+	AudioLanguage    string         `query:"audioLanguage" maxLength:"10" doc:"ISO 639-2"`
+	SubtitleLanguage string         `query:"subtitleLanguage" maxLength:"10" doc:"ISO 639-2"`
+	Person           string         `query:"person" maxLength:"200"`
+	Sort             string         `query:"sort" enum:"title,-title,year,-year,added,-added,rating,-rating,runtime,-runtime,random,-random" default:"title"`
+	Seed             int64          `query:"seed" doc:"Of the sort random: the same seed gives the same order"`
+}
+
+func (i filterInput) filter() domain.MovieFilter {
+	name, descending := strings.CutPrefix(i.Sort, "-")
+	f := domain.MovieFilter{
+		Query: i.Query, Genres: i.Genres, YearFrom: i.YearFrom, YearTo: i.YearTo, RatingFrom: i.RatingFrom, Watched: i.Watched.pointer(),
+		InProgress: i.InProgress.pointer(), Resolutions: i.Resolutions, HDR: i.HDR.pointer(), AudioLanguage: i.AudioLanguage,
+		SubtitleLanguage: i.SubtitleLanguage, Person: i.Person, Sort: domain.MovieSort(name), Descending: descending, Seed: i.Seed,
+	}
+	if i.LibraryID != (domain.ID{}) {
+		f.LibraryID = &i.LibraryID
+	}
+	return f
+}
+
+type moviesInput struct {
+	filterInput
+	pageInput
+}
+
+// movieInput asks for one film, unless the client has it as it is.
+type movieInput struct {
+	idInput
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+type movieOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   domain.Movie
+}
+
+type progressInput struct {
+	idInput
+	Body struct {
+		Position float64    `json:"position" doc:"Seconds on the whole film's axis; outside of the film its ends count"`
+		Duration float64    `json:"duration,omitempty" doc:"Seconds of the whole film as the player knows it"`
+		FileID   *domain.ID `json:"fileId,omitempty" doc:"The file that plays"`
+		Paused   bool       `json:"paused,omitempty" doc:"That the player stands still; the position counts all the same"`
+	}
+}
+
+// etagOf is a strong validator of a JSON body.
+func etagOf(v any) string {
+	data, _ := json.Marshal(v) // read models always marshal
+	sum := sha256.Sum256(data)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
+
+// matches tells whether an If-None-Match holds an entity tag (RFC 9110, 13.1.2).
+func matches(header, etag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == "*" || candidate == etag {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) mountMovies() {
+	route := func(id, method, path, summary string) Route {
+		return Route{ID: id, Method: method, Path: path, Summary: summary, Tag: "Movies", Permission: domain.PermissionLibraryRead}
+	}
+	register(s, route("listMovies", http.MethodGet, "/movies", "Films that one may see, filtered and sorted"),
+		func(ctx context.Context, in *moviesInput) (*output[domain.Page[domain.MovieItem]], error) {
+			return page(s.core.Movies.List(ctx, actorOf(ctx), in.filter(), in.request()))
+		})
+	register(s, route("indexMovies", http.MethodGet, "/movies/index", "Where letters, years or decades begin in the same list"),
+		func(ctx context.Context, in *filterInput) (*output[items[domain.IndexEntry]], error) {
+			return list(s.core.Movies.Index(ctx, actorOf(ctx), in.filter()))
+		})
+	register(s, route("listRecentlyAdded", http.MethodGet, "/movies/recently-added", "Films, newest first"),
+		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.MovieItem]], error) {
+			return page(s.core.Movies.RecentlyAdded(ctx, actorOf(ctx), in.request()))
+		})
+	register(s, route("listContinueWatching", http.MethodGet, "/movies/continue-watching", "Films that one began, last played first"),
+		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.MovieItem]], error) {
+			return page(s.core.Movies.ContinueWatching(ctx, actorOf(ctx), in.request()))
+		})
+	register(s, route("listWatchHistory", http.MethodGet, "/movies/watch-history", "What one watched: an entry a day and film"),
+		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.HistoryEntry]], error) {
+			return page(s.core.Movies.History(ctx, actorOf(ctx), in.request()))
+		})
+	register(s, route("getMovieStats", http.MethodGet, "/movies/stats", "One's own figures"),
+		func(ctx context.Context, _ *struct{}) (*output[domain.MovieStats], error) {
+			return body(s.core.Movies.Stats(ctx, actorOf(ctx)))
+		})
+	register(s, route("listGenres", http.MethodGet, "/genres", "Genres with how many films one sees of each"),
+		func(ctx context.Context, _ *struct{}) (*output[items[domain.Count]], error) {
+			return list(s.core.Movies.Genres(ctx, actorOf(ctx)))
+		})
+	register(s, route("getMovie", http.MethodGet, "/movies/{id}", "A film with one's own watch state"),
+		func(ctx context.Context, in *movieInput) (*movieOutput, error) {
+			m, err := s.core.Movies.Get(ctx, actorOf(ctx), in.ID)
+			if err != nil {
+				return nil, err
+			}
+			out := &movieOutput{Status: http.StatusOK, ETag: etagOf(m), Body: m}
+			if matches(in.IfNoneMatch, out.ETag) {
+				out.Status = http.StatusNotModified
+			}
+			return out, nil
+		})
+	register(s, route("listMovieFiles", http.MethodGet, "/movies/{id}/files", "Its files: versions with their parts, then extras"),
+		func(ctx context.Context, in *idInput) (*output[items[domain.File]], error) {
+			return list(s.core.Movies.Files(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("listMovieCast", http.MethodGet, "/movies/{id}/cast", "Who plays in it"),
+		func(ctx context.Context, in *idInput) (*output[items[domain.Credit]], error) {
+			return list(s.core.Movies.Cast(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("listMovieCrew", http.MethodGet, "/movies/{id}/crew", "Who made it"),
+		func(ctx context.Context, in *idInput) (*output[items[domain.Credit]], error) {
+			return list(s.core.Movies.Crew(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("listMovieGenres", http.MethodGet, "/movies/{id}/genres", "Its genres"),
+		func(ctx context.Context, in *idInput) (*output[items[string]], error) {
+			m, err := s.core.Movies.Get(ctx, actorOf(ctx), in.ID)
+			return list(m.Genres, err)
+		})
+	s.mountWatching(route)
+}
+
+func (s *Server) mountWatching(route func(id, method, path, summary string) Route) {
+	register(s, route("getProgress", http.MethodGet, "/movies/{id}/progress", "How far one watched it"),
+		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+			return body(s.core.Movies.State(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("reportProgress", http.MethodPost, "/movies/{id}/progress", "Say where one is; at 90 % it counts as watched"),
+		func(ctx context.Context, in *progressInput) (*output[domain.WatchState], error) {
+			return body(s.core.Movies.Report(ctx, actorOf(ctx), in.ID, movie.Report{Position: in.Body.Position, Duration: in.Body.Duration, FileID: in.Body.FileID}))
+		})
+	register(s, route("resetProgress", http.MethodDelete, "/movies/{id}/progress", "Forget where one was"),
+		func(ctx context.Context, in *idInput) (*struct{}, error) {
+			return nil, s.core.Movies.ResetProgress(ctx, actorOf(ctx), in.ID)
+		})
+	register(s, route("markWatched", http.MethodPost, "/movies/{id}/watched", "Count it as watched"),
+		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+			return body(s.core.Movies.MarkWatched(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("markUnwatched", http.MethodDelete, "/movies/{id}/watched", "Count it as not watched"),
+		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+			return body(s.core.Movies.MarkUnwatched(ctx, actorOf(ctx), in.ID))
+		})
+	register(s, route("dismissContinueWatching", http.MethodDelete, "/movies/{id}/continue-watching", "Take it out of continue watching until it is played again"),
+		func(ctx context.Context, in *idInput) (*struct{}, error) {
+			return nil, s.core.Movies.Dismiss(ctx, actorOf(ctx), in.ID)
+		})
+}
