@@ -14,8 +14,8 @@ import (
 	"github.com/revenge-media/revenge/ports/store"
 )
 
-// maxAttempts bounds how often a transaction that lost against another one runs again.
-const maxAttempts = 12
+// maxAttempts bounds how often a transaction that lost against another one runs again; Config.AcquireTimeout bounds it in time.
+const maxAttempts = 40
 
 // updating is the context key that marks the inside of a store's Update.
 type updating struct{ store *Store }
@@ -48,7 +48,7 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stor
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(rand.N(time.Millisecond << min(attempt, 8))):
+		case <-time.After(rand.N(time.Millisecond << min(attempt, 7))):
 		}
 	}
 }

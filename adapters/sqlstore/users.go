@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -91,18 +92,29 @@ func (r users) Create(ctx context.Context, u domain.User, hash domain.PasswordHa
 }
 
 func (r users) Update(ctx context.Context, u domain.User) error {
+	before, err := r.Get(ctx, u.ID)
+	if err != nil {
+		return err
+	}
 	row := newUserRow(u)
 	res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("password_hash").WherePK().Exec(ctx)
 	if err := found(ctx, res, err, "user"); err != nil {
 		return err
 	}
-	for _, table := range []any{(*loginRow)(nil), (*roleRow)(nil)} {
-		if _, err := r.db.NewDelete().Model(table).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
+	// Each login updates the account: what it does not change must not be written, nor be in the way of others.
+	if canonical(before.Username) != canonical(u.Username) || canonical(before.Email) != canonical(u.Email) {
+		if _, err := r.db.NewDelete().Model((*loginRow)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
 			return translated(ctx, err, "user")
 		}
+		if err := r.setLogins(ctx, u); err != nil {
+			return err
+		}
 	}
-	if err := r.setLogins(ctx, u); err != nil {
-		return err
+	if slices.Equal(before.Roles, u.Roles) {
+		return nil
+	}
+	if _, err := r.db.NewDelete().Model((*roleRow)(nil)).Where("user_id = ?", u.ID).Exec(ctx); err != nil {
+		return translated(ctx, err, "user")
 	}
 	return r.setRoles(ctx, u)
 }
