@@ -178,7 +178,7 @@ func TestManyRightLoginsAtOnceAllSucceed(t *testing.T) {
 	identity.Each(t, func(t *testing.T, p *identity.Process) {
 		p.User(t, "anna")
 		var wg sync.WaitGroup
-		for range 20 {
+		for range 200 {
 			wg.Go(func() {
 				if _, err := p.Auth.Login(context.Background(), "anna", identity.Password, auth.Client{}); err != nil {
 					t.Error(err)
