@@ -191,7 +191,7 @@ func (b *block) frames(w *window) ([]extent, error) {
 		sizes = append(sizes, size)
 		total += size
 	}
-	if total > b.size-int64(i) || b.lacing == 2 && (b.size-1)%int64(count) != 0 {
+	if total >= b.size-int64(i) || slices.Contains(sizes, 0) || b.lacing == 2 && (b.size-1)%int64(count) != 0 {
 		return nil, damaged("a lace at %d", b.off)
 	}
 	frames := make([]extent, 0, count)
@@ -234,6 +234,9 @@ func (m *mkvSegments) packets(to []packet, t *track, b *block) ([]packet, error)
 	frames, err := b.frames(m.w)
 	if err != nil {
 		return to, err
+	}
+	if len(to) > maxSegmentPackets {
+		return to, damaged("more than %d packets without a keyframe", maxSegmentPackets)
 	}
 	step := t.frameNs
 	dur := int64(0)

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-
-	"github.com/Eyevinn/mp4ff/avc"
-	"github.com/Eyevinn/mp4ff/hevc"
 )
 
 // described is what is known of a track's codec, from whichever container.
@@ -204,17 +201,6 @@ func aacTrack(config []byte, channels int) described {
 	return d
 }
 
-// guarded runs a parser of foreign bytes, for which a panic inside means no more than that they cannot be read.
-func guarded[T any](parse func() (T, error)) (v T, ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	v, err := parse()
-	return v, err == nil
-}
-
 func hdrOf(transfer int) string {
 	switch transfer {
 	case 16:
@@ -238,12 +224,7 @@ func avcTrack(avcC []byte) described {
 		d.profile = "Constrained Baseline"
 	}
 	if n := int(at16(avcC, 6)); avcC[5]&31 > 0 && n > 4 && 8+n <= len(avcC) {
-		if sps, ok := guarded(func() (*avc.SPS, error) { return avc.ParseSPSNALUnit(avcC[8:8+n], true) }); ok && sps != nil {
-			d.bitDepth = int(sps.BitDepthLumaMinus8) + 8
-			if sps.VUI != nil && sps.VUI.ColourDescriptionFlag {
-				d.transfer = int(sps.VUI.TransferCharacteristics)
-			}
-		}
+		d.bitDepth, d.transfer = readAVCSet(avcC[8 : 8+n])
 	}
 	return d
 }
@@ -274,11 +255,7 @@ func hevcTrack(hvcC []byte) described {
 	}
 	eachHEVCSet(hvcC, func(kind byte, nal []byte) {
 		if kind == 33 {
-			if sps, ok := guarded(func() (*hevc.SPS, error) { return hevc.ParseSPSNALUnit(nal) }); ok && sps != nil {
-				if sps.VUI != nil && sps.VUI.ColourDescriptionFlag {
-					d.transfer = int(sps.VUI.TransferCharacteristics)
-				}
-			}
+			d.transfer = readHEVCSet(nal)
 		}
 	})
 	return d

@@ -292,6 +292,9 @@ type sample struct {
 	sync   bool
 }
 
+// maxSegmentPackets bounds the packets of one track in one segment: ten hours of pictures without a second keyframe have two million.
+const maxSegmentPackets = 4 << 20
+
 // blockWriter packs the samples of one track in one segment: runs of equal values take a few bytes in all, a typical
 // video packet three and an audio packet two.
 type blockWriter struct {
@@ -395,7 +398,7 @@ func readBlock(b []byte, fileSize int64) ([]sample, error) {
 	count, dts, same, isSync := u.uint(), u.int(), u.bool(), u.bool()
 	sizes, gaps := unpacker{b: u.bytes()}, unpacker{b: u.bytes()}
 	durs, ctos, syncs := unpacker{b: u.bytes()}, unpacker{b: u.bytes()}, unpacker{b: u.bytes()}
-	if u.bad || !same && count > uint64(len(sizes.b)) || int64(min(count, 1<<62)) > fileSize+1<<16 {
+	if u.bad || !same && count > uint64(len(sizes.b)) || count > maxSegmentPackets {
 		return nil, staleIndex()
 	}
 	samples := make([]sample, 0, min(count, 1<<16))

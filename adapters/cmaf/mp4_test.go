@@ -3,6 +3,7 @@ package cmaf
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"io"
 	"math"
 	"reflect"
@@ -318,5 +319,22 @@ func TestEAC3WithDependentSubstreamsIsDescribed(t *testing.T) {
 	dec3, _ := child(d.entry[36:], "dec3")
 	if len(dec3) != 6 || dec3[4]>>1&15 != 1 || at16(dec3, 0)>>3 != uint16(288) {
 		t.Fatalf("dec3 % x", dec3)
+	}
+}
+
+func TestParameterSetsTellDepthAndTransfer(t *testing.T) {
+	t.Parallel()
+	set := func(digits string) []byte {
+		b, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if depth, transfer := readAVCSet(set("676e000aa6cd9447f9f016a12201280000030008000003005078912cb0")); depth != 10 || transfer != 16 {
+		t.Errorf("H.264: %d bits, transfer %d", depth, transfer)
+	}
+	if transfer := readHEVCSet(set("42010102200000030090000003000003001ea020829f6d96566b9395e02d424482410000030001000003000508")); transfer != 18 {
+		t.Errorf("HEVC: transfer %d", transfer)
 	}
 }

@@ -615,6 +615,9 @@ func (f *mp4File) pack(x *index, i int) (length float64, count int, err error) {
 			n++
 		}
 		begun = true
+		if w.count >= maxSegmentPackets {
+			return damaged("more than %d packets without a keyframe", maxSegmentPackets)
+		}
 		w.add(s)
 		count++
 		length = max(length, float64(s.dts+int64(s.cto)+int64(s.dur)-t.edit)/float64(t.timescale))
