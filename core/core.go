@@ -126,12 +126,19 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Store: d.Store, Access: c.Access, Tree: d.Files, Browser: d.Browser, Watcher: d.Watcher, Packager: d.Packager, Prober: d.Transcode, Metadata: d.Metadata,
 		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
 	})
+	c.Playback = playback.New(playback.Deps{
+		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
+		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
+	})
 	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode})
 	if err := c.Auth.Start(ctx); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
+
+// Close ends what runs in the background on behalf of streams. The ports belong to whoever opened them.
+func (c *Core) Close() { c.Playback.Close() }
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {

@@ -127,6 +127,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if err != nil {
 		return nil, err
 	}
+	app.closeLater(blobs)
 	transcoder, err := ffmpeg.Open(ffmpeg.Config{FFmpeg: c.FFmpeg.FFmpeg, FFprobe: c.FFmpeg.FFprobe, MaxProcesses: c.Encode.Processes})
 	if err != nil {
 		return nil, err
@@ -148,6 +149,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if err != nil {
 		return nil, err
 	}
+	app.closes(func() error { app.Core.Close(); return nil })
 	go func() {
 		if err := app.Core.Listen(listening); err != nil && listening.Err() == nil {
 			o.Logger.Warn("caches hear of no changes; they forget by themselves within a second", "error", err)
