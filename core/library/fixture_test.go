@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/adapters/membus"
 	"github.com/revenge-media/revenge/adapters/osfiles"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
@@ -92,7 +93,7 @@ func (w *world) open() {
 		Store: w.store, Access: everybody{}, Tree: w.tree, Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: w.packer, Prober: noTool{}, Metadata: titleNFO{}, Blobs: kept, Bus: w.bus,
 		Movies: movie.New(movie.Deps{Store: w.store, Now: w.clock.now, Logger: logger}),
-		Images: images.New(images.Deps{Store: w.store, Files: w.tree, Blobs: kept, Transcoder: noTool{}, Now: w.clock.now, Logger: logger}),
+		Images: images.New(images.Deps{Store: w.store, Files: w.tree, Blobs: kept, Processor: imaging.New(), Transcoder: noTool{}, Now: w.clock.now, Logger: logger}),
 		Now:    w.clock.now, Logger: logger,
 	}
 	w.Service = library.New(w.deps)

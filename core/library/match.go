@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -73,6 +74,56 @@ func (r *run) match(ctx context.Context) (done bool, err error) {
 			}
 		}
 	}
+}
+
+// earlyRest is how long the read stage goes on at least before it brings what it read into the catalogue: films of a large library
+// appear one after the other, not at the end.
+const earlyRest = 4 * time.Second
+
+// earlyMatch matches folders while others are still read. What it leaves, or groups before all of a folder was read, is
+// done by the match stage.
+type earlyMatch struct {
+	*run
+	folders []folderOf
+	since   time.Time
+	rest    time.Duration
+}
+
+type folderOf struct {
+	path   domain.ID
+	folder []byte
+}
+
+func (e *earlyMatch) add(files []domain.File) {
+	for _, f := range files {
+		add := folderOf{f.PathID, filmFolder(f.Raw)}
+		if !slices.ContainsFunc(e.folders, func(o folderOf) bool { return o.path == add.path && bytes.Equal(o.folder, add.folder) }) {
+			e.folders = append(e.folders, add)
+		}
+	}
+}
+
+// match takes its turn when it is due. It takes a tenth of the time at most, so that a folder of very many films does not hold up reading.
+func (e *earlyMatch) match(ctx context.Context, last bool) error {
+	if !last && time.Since(e.since) < e.rest {
+		return nil
+	}
+	began := time.Now()
+	for _, f := range e.folders {
+		outcomes, err := e.group(ctx, f.path, f.folder)
+		if err != nil {
+			return err
+		}
+		outcomes = slices.DeleteFunc(outcomes, func(o outcome) bool { return o.film == nil })
+		for some := range slices.Chunk(outcomes, matchBatch) {
+			if err := e.apply(ctx, some); err != nil {
+				return err
+			}
+		}
+	}
+	e.folders, e.since = nil, time.Now()
+	e.rest = max(earlyRest, 10*time.Since(began))
+	return nil
 }
 
 // outcome is what grouping says of some files: one film with its versions and extras, or files without a film.
@@ -245,7 +296,7 @@ func (r *run) apply(ctx context.Context, outcomes []outcome) error {
 				return err
 			}
 		}
-		to.scan.MatchTotal = to.scan.Matched + max(to.cur.Unsorted, 0)
+		to.scan.MatchTotal = to.scan.Matched + to.cur.Unsorted
 		return tx.Events.Publish(ctx, moviesChanged(r.library.ID))
 	})
 }
@@ -321,7 +372,7 @@ func (r *run) refreshed(ctx context.Context, tx store.Tx, grouped []domain.File)
 	for i := range list {
 		f, g, was := &list[i], byID[list[i].ID], list[i]
 		if was.MatchedAt == nil {
-			r.cur.Unsorted--
+			r.cur.Unsorted = max(r.cur.Unsorted-1, 0)
 			f.MatchedAt = ptr(r.now())
 		}
 		f.Kind, f.ExtraKind, f.Title, f.Edition, f.Source = g.Kind, g.ExtraKind, g.Title, g.Edition, g.Source

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -43,6 +44,7 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
+	early := &earlyMatch{run: r, since: time.Now(), rest: earlyRest}
 	for tried := map[domain.ID]int{}; ; {
 		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: 2 * r.Readers})
 		if err != nil {
@@ -56,6 +58,10 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 			return false, fault.New(fault.Unavailable, "library.files_change", "Files changed again and again while they were read.")
 		}
 		if err := r.readSome(ctx, page.Items); err != nil {
+			return false, err
+		}
+		early.add(page.Items)
+		if err := early.match(ctx, r.over()); err != nil {
 			return false, err
 		}
 		if r.over() {
