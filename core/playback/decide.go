@@ -144,8 +144,8 @@ func Decide(f domain.File, c Capabilities, chosen int, tools bool) Decision {
 		case AudioUnplayable:
 			d.Method = MethodUnplayable
 		}
-		if a.Reason != nil {
-			d.Reasons = append(d.Reasons, *a.Reason)
+		if a.Reason != nil { // it says more than why the file itself would not do
+			d.Reasons = append(slices.DeleteFunc(d.Reasons, func(r Reason) bool { return r.Code == a.Reason.Code }), *a.Reason)
 		}
 	}
 	return d
