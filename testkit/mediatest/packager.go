@@ -52,6 +52,7 @@ func RunPackager(t *testing.T, open func(t *testing.T) Harness) {
 // segments proves that segments made in any order by two processes, put together, hold exactly the packets of the source,
 // with its times up to a constant, and that the grid is the pictures' tfdt.
 func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
+	t.Parallel()
 	in := f.input(t)
 	h, other := open(t), open(t)
 	m, index, err := h.Packager.Index(t.Context(), in)
@@ -81,7 +82,7 @@ func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
 	for _, a := range m.Audio {
 		tracks = append(tracks, a.Index)
 	}
-	offsets := map[int]float64{}
+	offsets, earliest := map[int]float64{}, math.Inf(1)
 	for _, track := range tracks {
 		t.Run(fmt.Sprintf("track %d", track), func(t *testing.T) {
 			var file bytes.Buffer
@@ -123,8 +124,14 @@ func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
 			if err := os.WriteFile(out, file.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			offsets[track] = samePackets(t, f, in.Path, track, out)
+			sameStream(t, in.Path, track, out)
+			var start float64
+			offsets[track], start = samePackets(t, f, in.Path, track, out)
+			earliest = min(earliest, start)
 		})
+	}
+	if math.Abs(earliest) > 0.1 {
+		t.Errorf("the film begins at %.3f s and not at 0", earliest)
 	}
 	// The tracks must keep their distance: what is taken off must be the same for all of them.
 	for track, offset := range offsets {
@@ -154,8 +161,21 @@ func checkTimeline(t *testing.T, line media.Timeline, m domain.Media, target flo
 	}
 }
 
-// samePackets compares source and output packet by packet, and returns by how many seconds the output lies earlier.
-func samePackets(t *testing.T, f film, source string, track int, out string) float64 {
+// sameStream proves that a decoder finds in the output what it found in the source, and has nothing to complain about.
+func sameStream(t *testing.T, source string, track int, out string) {
+	t.Helper()
+	shape := func(path string, track int) string {
+		return string(run(t, "ffprobe", "-select_streams", fmt.Sprint(track), "-show_entries", "stream=codec_name,profile,width,height,pix_fmt,sample_rate,channels,channel_layout,color_transfer", "-of", "compact", path))
+	}
+	want, got := shape(source, track), shape(out, 0)
+	if _, want, _ = strings.Cut(strings.TrimSpace(want), "codec_name"); !strings.Contains(got, want) {
+		t.Errorf("a decoder finds %q, in the source %q", got, want)
+	}
+	run(t, "ffmpeg", "-xerror", "-i", out, "-f", "null", "-")
+}
+
+// samePackets compares source and output packet by packet, and returns by how many seconds the output lies earlier, and where it begins.
+func samePackets(t *testing.T, f film, source string, track int, out string) (earlier, start float64) {
 	t.Helper()
 	want, base := probePackets(t, source, track)
 	got, outBase := probePackets(t, out, 0)
@@ -196,7 +216,7 @@ func samePackets(t *testing.T, f film, source string, track int, out string) flo
 			t.FailNow()
 		}
 	}
-	return float64(offset) * base
+	return float64(offset) * base, float64(got[0].pts) * base
 }
 
 // find returns the body of the first box of that path.
