@@ -167,16 +167,26 @@ func (r users) ByLogin(ctx context.Context, login string) (domain.User, domain.P
 	return r.one(ctx, r.db.NewSelect().Join("JOIN user_logins AS l ON l.user_id = u.id").Where("l.login = ?", canonical(login)))
 }
 
+// one reads an account with its roles in a single query: it takes as long whether the account exists or not (S3).
 func (r users) one(ctx context.Context, q *bun.SelectQuery) (domain.User, domain.PasswordHash, error) {
-	var row userRow
-	if err := q.Model(&row).Scan(ctx); err != nil {
+	var rows []struct {
+		userRow `bun:",extend"`
+		Role    *domain.RoleName `bun:",scanonly"`
+	}
+	err := q.Model(&rows).ColumnExpr("u.*, r.role").Join("LEFT JOIN user_roles AS r ON r.user_id = u.id").Order("r.position").Scan(ctx)
+	if err == nil && len(rows) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
 		return domain.User{}, "", translated(ctx, err, "user")
 	}
-	list := []domain.User{row.user()}
-	if err := r.addRoles(ctx, list); err != nil {
-		return domain.User{}, "", err
+	u := rows[0].user()
+	for _, row := range rows {
+		if row.Role != nil {
+			u.Roles = append(u.Roles, *row.Role)
+		}
 	}
-	return list[0], row.PasswordHash, nil
+	return u, rows[0].PasswordHash, nil
 }
 
 func (r users) addRoles(ctx context.Context, list []domain.User) error {
