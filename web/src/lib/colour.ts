@@ -1,4 +1,4 @@
-import { thumbHashToAverageRGBA, thumbHashToRGBA } from 'thumbhash';
+import { thumbHashToRGBA } from 'thumbhash';
 
 /** A colour as OKLab polar coordinates: lightness 0–1, chroma, hue in degrees. */
 export interface Oklch {
@@ -78,13 +78,30 @@ export function hashBytes(base64: string | undefined): Uint8Array | undefined {
 	}
 }
 
-/** The hue and strength of a picture: the average of its thumbhash. Black and white films get a trace of colour. */
+/**
+ * The hue and strength of a picture, over its thumbhash: the mean colour gives the hue, the mean chroma the strength,
+ * so that a blue night with golden lights stays strong instead of greying out. Black and white films get a trace.
+ */
 export function ambientOf(thumbhash: string | undefined): Ambient {
-	const bytes = hashBytes(thumbhash);
-	if (!bytes) return neutral;
-	const { r, g, b } = thumbHashToAverageRGBA(bytes);
-	const { c, h } = toOklch([r, g, b]);
-	return c < 0.012 ? { h, k: 0.15 } : { h, k: Math.max(0.15, Math.min(1, c / 0.13)) };
+	const picture = pixelsOf(thumbhash);
+	if (!picture) return neutral;
+	let [a, b, chroma, n] = [0, 0, 0, 0];
+	for (let i = 0; i + 3 < picture.rgba.length; i += 4) {
+		if ((picture.rgba[i + 3] ?? 0) < 128) continue;
+		const { c, h } = toOklch([
+			(picture.rgba[i] ?? 0) / 255,
+			(picture.rgba[i + 1] ?? 0) / 255,
+			(picture.rgba[i + 2] ?? 0) / 255
+		]);
+		a += c * Math.cos((h * Math.PI) / 180);
+		b += c * Math.sin((h * Math.PI) / 180);
+		chroma += c;
+		n++;
+	}
+	if (!n) return neutral;
+	const h = ((Math.atan2(b, a) * 180) / Math.PI + 360) % 360;
+	const c = chroma / n;
+	return { h, k: c < 0.02 ? 0.15 : Math.max(0.15, Math.min(1, c / 0.13)) };
 }
 
 /** A thumbhash as pixels, about 32 across. */

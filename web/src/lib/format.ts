@@ -7,7 +7,7 @@ export function duration(seconds: number): string {
 	const minutes = Math.round(seconds / 60);
 	const hours = Math.floor(minutes / 60);
 	if (!hours) return m.time_minutes({ n: minutes });
-	return minutes % 60 ? m.time_hours_minutes({ h: hours, n: minutes % 60 }) : m.time_hours({ n: hours });
+	return minutes % 60 ? m.time_hours_minutes({ h: hours, n: minutes % 60 }) : m.time_hours({ h: hours });
 }
 
 /** "1:18:52" or "28:47". */

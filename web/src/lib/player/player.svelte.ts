@@ -34,6 +34,8 @@ export class Player {
 	timeline = $state.raw<Timeline<PlaybackPart>>(new Timeline([]));
 
 	index = $state(0);
+	part = $derived<PlaybackPart | undefined>(this.timeline.parts[this.index]);
+	duration = $derived(this.timeline.duration);
 	position = $state(0);
 	paused = $state(true);
 	waiting = $state(true);
@@ -54,9 +56,6 @@ export class Player {
 	subtitle = $state<PlaybackSubtitle>();
 	cues = $state.raw<Cue[]>([]);
 	showing = $derived(cuesAt(this.cues, this.position - (this.part?.start ?? 0)));
-
-	part = $derived<PlaybackPart | undefined>(this.timeline.parts[this.index]);
-	duration = $derived(this.timeline.duration);
 
 	#video: HTMLVideoElement | undefined;
 	#hls: Hls | undefined;

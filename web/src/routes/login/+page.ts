@@ -1,5 +1,6 @@
 import { redirect } from '@sveltejs/kit';
-import { localPath, session } from '$lib/session.svelte';
+import { localPath } from '$lib/local';
+import { session } from '$lib/session.svelte';
 import type { PageLoad } from './$types';
 
 export const load: PageLoad = async ({ url }) => {
