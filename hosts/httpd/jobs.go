@@ -9,7 +9,7 @@ import (
 )
 
 type jobsInput struct {
-	pageInput
+	PageQuery
 	Kind  string `query:"kind" maxLength:"100"`
 	State string `query:"state" enum:"waiting,running,retrying,done,cancelled,dead"`
 }

@@ -51,7 +51,7 @@ type createLibraryInput struct {
 }
 
 type updateLibraryInput struct {
-	idInput
+	ByID
 	IfMatch string `header:"If-Match" doc:"The ETag that was read: 412 when the library changed since"`
 	Body    struct {
 		Name       *string `json:"name,omitempty" minLength:"1" maxLength:"100"`
@@ -72,7 +72,7 @@ func (s *Server) mountLibraries() {
 			return list(s.core.Library.List(ctx, actorOf(ctx)))
 		})
 	register(s, Route{ID: "getLibrary", Method: http.MethodGet, Path: "/libraries/{id}", Summary: "One library", Tag: "Libraries", Permission: domain.PermissionLibraryRead},
-		func(ctx context.Context, in *idInput) (*libraryOutput, error) {
+		func(ctx context.Context, in *ByID) (*libraryOutput, error) {
 			return libraryBody(s.core.Library.Get(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, librariesRoute("createLibrary", http.MethodPost, "/libraries", "Make a library of folders and scan it", http.StatusCreated, http.StatusConflict),
@@ -90,7 +90,7 @@ func (s *Server) mountLibraries() {
 			return libraryBody(s.core.Library.Update(ctx, actorOf(ctx), in.ID, expected, library.Change{Name: b.Name, Restricted: b.Restricted, Open: b.Open, Locale: b.Locale}))
 		})
 	register(s, librariesRoute("deleteLibrary", http.MethodDelete, "/libraries/{id}", "Remove a library; the files and what people watched stay", 0),
-		func(ctx context.Context, in *idInput) (*struct{}, error) {
+		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Library.Delete(ctx, actorOf(ctx), in.ID)
 		})
 	s.mountLibraryPaths()
@@ -101,7 +101,7 @@ func (s *Server) mountLibraries() {
 func (s *Server) mountLibraryPaths() {
 	register(s, librariesRoute("addLibraryPath", http.MethodPost, "/libraries/{id}/paths", "Add a folder and scan it", http.StatusCreated, http.StatusConflict),
 		func(ctx context.Context, in *struct {
-			idInput
+			ByID
 			Body struct {
 				Path string `json:"path" minLength:"1" doc:"A handle from /admin/directories, or an absolute path"`
 			}
@@ -110,18 +110,18 @@ func (s *Server) mountLibraryPaths() {
 		})
 	register(s, librariesRoute("removeLibraryPath", http.MethodDelete, "/libraries/{id}/paths/{pathId}", "Take a folder out of a library", 0),
 		func(ctx context.Context, in *struct {
-			idInput
+			ByID
 			PathID domain.ID `path:"pathId"`
 		}) (*struct{}, error) {
 			return nil, s.core.Library.RemovePath(ctx, actorOf(ctx), in.ID, in.PathID)
 		})
 	register(s, librariesRoute("listLibraryAccess", http.MethodGet, "/libraries/{id}/access", "Who is on the access list", 0),
-		func(ctx context.Context, in *idInput) (*output[items[domain.LibraryAccess]], error) {
+		func(ctx context.Context, in *ByID) (*output[items[domain.LibraryAccess]], error) {
 			return list(s.core.Library.AccessList(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, librariesRoute("grantLibraryAccess", http.MethodPost, "/libraries/{id}/access", "Put an account on the access list", 0),
 		func(ctx context.Context, in *struct {
-			idInput
+			ByID
 			Body struct {
 				UserID domain.ID `json:"userId"`
 			}
@@ -130,7 +130,7 @@ func (s *Server) mountLibraryPaths() {
 		})
 	register(s, librariesRoute("revokeLibraryAccess", http.MethodDelete, "/libraries/{id}/access/{userId}", "Take an account off the access list", 0),
 		func(ctx context.Context, in *struct {
-			idInput
+			ByID
 			UserID domain.ID `path:"userId"`
 		}) (*struct{}, error) {
 			return nil, s.core.Library.Ungrant(ctx, actorOf(ctx), in.ID, in.UserID)
@@ -146,27 +146,27 @@ func (s *Server) mountLibraryPaths() {
 
 func (s *Server) mountScans() {
 	register(s, librariesRoute("getScan", http.MethodGet, "/libraries/{id}/scan", "The scan that runs, or the latest", 0),
-		func(ctx context.Context, in *idInput) (*output[domain.Scan], error) {
+		func(ctx context.Context, in *ByID) (*output[domain.Scan], error) {
 			return body(s.core.Library.CurrentScan(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, librariesRoute("startScan", http.MethodPost, "/libraries/{id}/scan", "Scan a library", http.StatusAccepted, http.StatusConflict),
-		func(ctx context.Context, in *idInput) (*output[domain.Scan], error) {
+		func(ctx context.Context, in *ByID) (*output[domain.Scan], error) {
 			return body(s.core.Library.Scan(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, librariesRoute("stopScan", http.MethodDelete, "/libraries/{id}/scan", "Stop the scan; what it did stays", 0),
-		func(ctx context.Context, in *idInput) (*struct{}, error) {
+		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Library.CancelScan(ctx, actorOf(ctx), in.ID)
 		})
 	register(s, librariesRoute("listScans", http.MethodGet, "/libraries/{id}/scans", "All scans, newest first", 0),
 		func(ctx context.Context, in *struct {
-			idInput
-			pageInput
+			ByID
+			PageQuery
 		}) (*output[domain.Page[domain.Scan]], error) {
 			return page(s.core.Library.Scans(ctx, actorOf(ctx), in.ID, in.request()))
 		})
 	register(s, librariesRoute("confirmMissing", http.MethodPost, "/libraries/{id}/missing/confirm", "Believe that what vanished from frozen folders is gone", 0),
 		func(ctx context.Context, in *struct {
-			idInput
+			ByID
 			Body struct {
 				PathID *domain.ID `json:"pathId,omitempty" doc:"One folder; all frozen ones when absent"`
 			}
@@ -178,7 +178,7 @@ func (s *Server) mountScans() {
 func (s *Server) mountFiles() {
 	register(s, librariesRoute("listFiles", http.MethodGet, "/files", "Files by state: what failed, is missing, or cannot be played, and why", 0),
 		func(ctx context.Context, in *struct {
-			pageInput
+			PageQuery
 			State     string `query:"state" enum:"found,growing,ready,missing,failed,unsupported,ignored,unmatched" doc:"All that need attention when absent"`
 			LibraryID string `query:"libraryId" format:"uuid"`
 		}) (*output[domain.Page[domain.File]], error) {
@@ -200,7 +200,7 @@ func (s *Server) mountFiles() {
 		"ignore": {"ignoreFile", "Leave a file out of the library", s.core.Library.Ignore},
 	} {
 		register(s, librariesRoute(route.id, http.MethodPost, "/files/{id}/"+verb, route.summary, 0, http.StatusConflict),
-			func(ctx context.Context, in *idInput) (*output[domain.File], error) {
+			func(ctx context.Context, in *ByID) (*output[domain.File], error) {
 				return body(route.do(ctx, actorOf(ctx), in.ID))
 			})
 	}

@@ -25,9 +25,10 @@ func requestIDs(next http.Handler) http.Handler {
 	})
 }
 
-// recovered turns a panic into a problem; the server goes on.
+// recovered turns a panic into a problem; the server goes on. An answer that has begun is broken off: half of one is never taken for a whole.
 func (s *Server) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
+		w := middleware.NewWrapResponseWriter(plain, r.ProtoMajor)
 		defer func() {
 			thrown := recover()
 			if thrown == nil {
@@ -37,6 +38,9 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 				panic(thrown)
 			}
 			s.logger.Error("a handler panicked", "panic", thrown, "stack", string(debug.Stack()), "requestId", requestID(r.Context()))
+			if w.Status() != 0 {
+				panic(http.ErrAbortHandler)
+			}
 			s.writeProblem(w, r, fmt.Errorf("panic: %v", thrown))
 		}()
 		next.ServeHTTP(w, r)

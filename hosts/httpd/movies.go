@@ -39,8 +39,8 @@ func (o optional[T]) pointer() *T {
 	return &o.Value
 }
 
-// filterInput is the query of every list of films.
-type filterInput struct {
+// FilterQuery is the query of every list of films.
+type FilterQuery struct {
 	Query            string         `query:"q" maxLength:"200" doc:"Words of the title or the original title"`
 	LibraryID        domain.ID      `query:"libraryId"`
 	Genres           []string       `query:"genre,explode" maxItems:"50" doc:"Any of these"`
@@ -58,7 +58,7 @@ type filterInput struct {
 	Seed             int64          `query:"seed" doc:"Of the sort random: the same seed gives the same order"`
 }
 
-func (i filterInput) filter() domain.MovieFilter {
+func (i FilterQuery) filter() domain.MovieFilter {
 	name, descending := strings.CutPrefix(i.Sort, "-")
 	f := domain.MovieFilter{
 		Query: i.Query, Genres: i.Genres, YearFrom: i.YearFrom, YearTo: i.YearTo, RatingFrom: i.RatingFrom, Watched: i.Watched.pointer(),
@@ -72,13 +72,13 @@ func (i filterInput) filter() domain.MovieFilter {
 }
 
 type moviesInput struct {
-	filterInput
-	pageInput
+	FilterQuery
+	PageQuery
 }
 
 // movieInput asks for one film, unless the client has it as it is.
 type movieInput struct {
-	idInput
+	ByID
 	IfNoneMatch string `header:"If-None-Match"`
 }
 
@@ -89,7 +89,7 @@ type movieOutput struct {
 }
 
 type progressInput struct {
-	idInput
+	ByID
 	Body struct {
 		Position float64    `json:"position" doc:"Seconds on the whole film's axis; outside of the film its ends count"`
 		Duration float64    `json:"duration,omitempty" doc:"Seconds of the whole film as the player knows it"`
@@ -125,19 +125,19 @@ func (s *Server) mountMovies() {
 			return page(s.core.Movies.List(ctx, actorOf(ctx), in.filter(), in.request()))
 		})
 	register(s, route("indexMovies", http.MethodGet, "/movies/index", "Where letters, years or decades begin in the same list"),
-		func(ctx context.Context, in *filterInput) (*output[items[domain.IndexEntry]], error) {
+		func(ctx context.Context, in *FilterQuery) (*output[items[domain.IndexEntry]], error) {
 			return list(s.core.Movies.Index(ctx, actorOf(ctx), in.filter()))
 		})
 	register(s, route("listRecentlyAdded", http.MethodGet, "/movies/recently-added", "Films, newest first"),
-		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.MovieItem]], error) {
+		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.MovieItem]], error) {
 			return page(s.core.Movies.RecentlyAdded(ctx, actorOf(ctx), in.request()))
 		})
 	register(s, route("listContinueWatching", http.MethodGet, "/movies/continue-watching", "Films that one began, last played first"),
-		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.MovieItem]], error) {
+		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.MovieItem]], error) {
 			return page(s.core.Movies.ContinueWatching(ctx, actorOf(ctx), in.request()))
 		})
 	register(s, route("listWatchHistory", http.MethodGet, "/movies/watch-history", "What one watched: an entry a day and film"),
-		func(ctx context.Context, in *pageInput) (*output[domain.Page[domain.HistoryEntry]], error) {
+		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.HistoryEntry]], error) {
 			return page(s.core.Movies.History(ctx, actorOf(ctx), in.request()))
 		})
 	register(s, route("getMovieStats", http.MethodGet, "/movies/stats", "One's own figures"),
@@ -161,19 +161,19 @@ func (s *Server) mountMovies() {
 			return out, nil
 		})
 	register(s, route("listMovieFiles", http.MethodGet, "/movies/{id}/files", "Its files: versions with their parts, then extras"),
-		func(ctx context.Context, in *idInput) (*output[items[domain.File]], error) {
+		func(ctx context.Context, in *ByID) (*output[items[domain.File]], error) {
 			return list(s.core.Movies.Files(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("listMovieCast", http.MethodGet, "/movies/{id}/cast", "Who plays in it"),
-		func(ctx context.Context, in *idInput) (*output[items[domain.Credit]], error) {
+		func(ctx context.Context, in *ByID) (*output[items[domain.Credit]], error) {
 			return list(s.core.Movies.Cast(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("listMovieCrew", http.MethodGet, "/movies/{id}/crew", "Who made it"),
-		func(ctx context.Context, in *idInput) (*output[items[domain.Credit]], error) {
+		func(ctx context.Context, in *ByID) (*output[items[domain.Credit]], error) {
 			return list(s.core.Movies.Crew(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("listMovieGenres", http.MethodGet, "/movies/{id}/genres", "Its genres"),
-		func(ctx context.Context, in *idInput) (*output[items[string]], error) {
+		func(ctx context.Context, in *ByID) (*output[items[string]], error) {
 			m, err := s.core.Movies.Get(ctx, actorOf(ctx), in.ID)
 			return list(m.Genres, err)
 		})
@@ -182,7 +182,7 @@ func (s *Server) mountMovies() {
 
 func (s *Server) mountWatching(route func(id, method, path, summary string) Route) {
 	register(s, route("getProgress", http.MethodGet, "/movies/{id}/progress", "How far one watched it"),
-		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.State(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("reportProgress", http.MethodPost, "/movies/{id}/progress", "Say where one is; at 90 % it counts as watched"),
@@ -190,19 +190,19 @@ func (s *Server) mountWatching(route func(id, method, path, summary string) Rout
 			return body(s.core.Movies.Report(ctx, actorOf(ctx), in.ID, movie.Report{Position: in.Body.Position, Duration: in.Body.Duration, FileID: in.Body.FileID}))
 		})
 	register(s, route("resetProgress", http.MethodDelete, "/movies/{id}/progress", "Forget where one was"),
-		func(ctx context.Context, in *idInput) (*struct{}, error) {
+		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Movies.ResetProgress(ctx, actorOf(ctx), in.ID)
 		})
 	register(s, route("markWatched", http.MethodPost, "/movies/{id}/watched", "Count it as watched"),
-		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.MarkWatched(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("markUnwatched", http.MethodDelete, "/movies/{id}/watched", "Count it as not watched"),
-		func(ctx context.Context, in *idInput) (*output[domain.WatchState], error) {
+		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.MarkUnwatched(ctx, actorOf(ctx), in.ID))
 		})
 	register(s, route("dismissContinueWatching", http.MethodDelete, "/movies/{id}/continue-watching", "Take it out of continue watching until it is played again"),
-		func(ctx context.Context, in *idInput) (*struct{}, error) {
+		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Movies.Dismiss(ctx, actorOf(ctx), in.ID)
 		})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 type playbackInput struct {
-	idInput
+	ByID
 	Body struct {
 		Capabilities playback.Capabilities `json:"capabilities"`
 		Version      string                `json:"version,omitempty" maxLength:"500" doc:"The key of a version; the best that plays where it is left out"`

@@ -68,7 +68,7 @@ func New(config Config) (*Server, error) {
 		}
 		addresses = middleware.ClientIPFromXFF(prefixes...)
 	}
-	s.router.Use(requestIDs, addresses, s.observed, s.secured, s.recovered, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.authenticate)
+	s.router.Use(requestIDs, addresses, s.observed, s.secured, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.recovered, s.authenticate)
 	s.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
 	})
@@ -120,7 +120,6 @@ func apiConfig(version string) huma.Config {
 	config.CreateHooks = nil
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
-	config.NoFormatFallback = true
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer":      {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of POST /auth/login."},
 		"cookie":      {Type: "apiKey", In: "cookie", Name: "__Host-revenge", Description: "The browser's session; its name is \"revenge\" on plain HTTP."},

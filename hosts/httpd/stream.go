@@ -14,15 +14,15 @@ import (
 	"github.com/revenge-media/revenge/core/playback"
 )
 
-// streamInput is what every stream's address says.
-type streamInput struct {
+// StreamPath is what every stream's address says.
+type StreamPath struct {
 	File     domain.ID `path:"fileId"`
 	Revision string    `path:"revision" maxLength:"128" pattern:"^[0-9a-f]+$"`
 	Token    string    `query:"token" maxLength:"400" doc:"A play session's token"`
 }
 
 // query is what the addresses in a playlist carry on.
-func (i streamInput) query() string {
+func (i StreamPath) query() string {
 	if i.Token == "" {
 		return ""
 	}
@@ -30,33 +30,33 @@ func (i streamInput) query() string {
 }
 
 type masterInput struct {
-	streamInput
+	StreamPath
 	Audio    string `query:"audio" maxLength:"1000" doc:"Sound tracks and how each is streamed: 1-copy.2-aac"`
 	Selected int    `query:"selected" default:"-1" doc:"The index of the one to begin with"`
 }
 
-type trackInput struct {
-	streamInput
+type TrackPath struct {
+	StreamPath
 	Track int `path:"track" minimum:"0" maximum:"1000"`
 }
 
 type segmentInput struct {
-	trackInput
+	TrackPath
 	Number int `path:"n" minimum:"0" maximum:"1000000"`
 }
 
-type audioInput struct {
-	trackInput
+type AudioPath struct {
+	TrackPath
 	Method string `path:"method" enum:"copy,aac"`
 }
 
 type audioSegmentInput struct {
-	audioInput
+	AudioPath
 	Number int `path:"n" minimum:"0" maximum:"1000000"`
 }
 
 type subtitleInput struct {
-	streamInput
+	StreamPath
 	ID string `path:"id" maxLength:"40" pattern:"^[a-z0-9]+$"`
 }
 
@@ -121,7 +121,7 @@ func (s *Server) mountStream() {
 	}
 	p := func() *playback.Service { return s.core.Playback }
 
-	register(s, route("streamDirect", "/direct", "The file itself, with byte ranges"), func(ctx context.Context, in *streamInput) (*huma.StreamResponse, error) {
+	register(s, route("streamDirect", "/direct", "The file itself, with byte ranges"), func(ctx context.Context, in *StreamPath) (*huma.StreamResponse, error) {
 		content, err := p().Direct(ctx, actorOf(ctx), in.File, in.Revision)
 		if err != nil {
 			return nil, err
@@ -140,25 +140,25 @@ func (s *Server) mountStream() {
 		text, err := p().Master(ctx, actorOf(ctx), in.File, in.Revision, playback.MasterRequest{Audio: in.Audio, Selected: in.Selected, Query: in.query()})
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamVideoPlaylist", "/video/{track}/index.m3u8", "HLS: the segments of a picture track"), func(ctx context.Context, in *trackInput) (*huma.StreamResponse, error) {
+	register(s, route("streamVideoPlaylist", "/video/{track}/index.m3u8", "HLS: the segments of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
 		text, err := p().VideoPlaylist(ctx, actorOf(ctx), in.File, in.Revision, in.Track, in.query())
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamVideoInit", "/video/{track}/init.mp4", "The initialisation segment of a picture track"), func(ctx context.Context, in *trackInput) (*huma.StreamResponse, error) {
+	register(s, route("streamVideoInit", "/video/{track}/init.mp4", "The initialisation segment of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
 		return s.videoSegment(ctx, *in, playback.InitSegment), nil
 	})
 	register(s, route("streamVideoSegment", "/video/{track}/{n}.m4s", "A segment of a picture track"), func(ctx context.Context, in *segmentInput) (*huma.StreamResponse, error) {
-		return s.videoSegment(ctx, in.trackInput, in.Number), nil
+		return s.videoSegment(ctx, in.TrackPath, in.Number), nil
 	})
-	register(s, route("streamAudioPlaylist", "/audio/{track}/{method}/index.m3u8", "HLS: the segments of a sound track"), func(ctx context.Context, in *audioInput) (*huma.StreamResponse, error) {
+	register(s, route("streamAudioPlaylist", "/audio/{track}/{method}/index.m3u8", "HLS: the segments of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
 		text, err := p().AudioPlaylist(ctx, actorOf(ctx), in.File, in.Revision, in.Track, in.query())
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamAudioInit", "/audio/{track}/{method}/init.mp4", "The initialisation segment of a sound track"), func(ctx context.Context, in *audioInput) (*huma.StreamResponse, error) {
+	register(s, route("streamAudioInit", "/audio/{track}/{method}/init.mp4", "The initialisation segment of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
 		return s.audioSegment(ctx, *in, playback.InitSegment), nil
 	})
 	register(s, route("streamAudioSegment", "/audio/{track}/{method}/{n}.m4s", "A segment of a sound track: copied or encoded"), func(ctx context.Context, in *audioSegmentInput) (*huma.StreamResponse, error) {
-		return s.audioSegment(ctx, in.audioInput, in.Number), nil
+		return s.audioSegment(ctx, in.AudioPath, in.Number), nil
 	})
 	register(s, route("streamSubtitle", "/subtitles/{id}.vtt", "A text subtitle as WebVTT"), func(ctx context.Context, in *subtitleInput) (*huma.StreamResponse, error) {
 		text, err := p().Subtitle(ctx, actorOf(ctx), in.File, in.Revision, in.ID)
@@ -166,14 +166,14 @@ func (s *Server) mountStream() {
 	})
 }
 
-func (s *Server) videoSegment(ctx context.Context, in trackInput, n int) *huma.StreamResponse {
+func (s *Server) videoSegment(ctx context.Context, in TrackPath, n int) *huma.StreamResponse {
 	actor := actorOf(ctx)
 	return s.stream(segmentType, func(ctx context.Context, w io.Writer) error {
 		return s.core.Playback.VideoSegment(ctx, actor, in.File, in.Revision, in.Track, n, w)
 	})
 }
 
-func (s *Server) audioSegment(ctx context.Context, in audioInput, n int) *huma.StreamResponse {
+func (s *Server) audioSegment(ctx context.Context, in AudioPath, n int) *huma.StreamResponse {
 	actor := actorOf(ctx)
 	return s.stream(segmentType, func(ctx context.Context, w io.Writer) error {
 		return s.core.Playback.AudioSegment(ctx, actor, in.File, in.Revision, in.Track, in.Method, n, w)

@@ -20,19 +20,19 @@ type SessionItem struct {
 	Current bool `json:"current" doc:"The session that asks"`
 }
 
-// pageInput is every list's query.
-type pageInput struct {
+// PageQuery is every list's query.
+type PageQuery struct {
 	Limit        int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
 	Cursor       string `query:"cursor" maxLength:"1000" doc:"nextCursor of the page before"`
 	IncludeTotal bool   `query:"includeTotal"`
 }
 
-func (p pageInput) request() domain.PageRequest {
+func (p PageQuery) request() domain.PageRequest {
 	return domain.PageRequest{Limit: p.Limit, Cursor: p.Cursor, IncludeTotal: p.IncludeTotal}
 }
 
-// idInput is the path of every single resource.
-type idInput struct {
+// ByID is the path of every single resource. It is exported, as all embedded inputs are, because huma reads no others.
+type ByID struct {
 	ID domain.ID `path:"id"`
 }
 
@@ -108,7 +108,7 @@ func (s *Server) mountUsers() {
 			return list(found, err)
 		})
 	register(s, Route{ID: "revokeSession", Method: http.MethodDelete, Path: "/sessions/{id}", Summary: "End one session, its streams included", Tag: "Sessions", Permission: domain.PermissionSession},
-		func(ctx context.Context, in *idInput) (*struct{}, error) {
+		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Sessions.Revoke(ctx, actorOf(ctx), in.ID)
 		})
 	register(s, Route{ID: "revokeSessions", Method: http.MethodDelete, Path: "/sessions", Summary: "End all sessions of this account", Tag: "Sessions", Permission: domain.PermissionSession},
@@ -118,7 +118,7 @@ func (s *Server) mountUsers() {
 			return nil, s.core.Sessions.RevokeAll(ctx, actorOf(ctx), in.KeepCurrent)
 		})
 	register(s, Route{ID: "listUsers", Method: http.MethodGet, Path: "/admin/users", Summary: "All accounts", Tag: "Admin", Permission: domain.PermissionUserManage},
-		func(ctx context.Context, in *struct{ pageInput }) (*output[domain.Page[domain.User]], error) {
+		func(ctx context.Context, in *struct{ PageQuery }) (*output[domain.Page[domain.User]], error) {
 			return page(s.core.Account.List(ctx, actorOf(ctx), in.request()))
 		})
 }
