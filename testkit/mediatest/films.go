@@ -148,8 +148,23 @@ type probed struct {
 	hash     string
 }
 
+// stream is a track as ffprobe sees it: what a decoder is told.
+type stream struct {
+	Codec    string `json:"codec_name"`
+	Profile  string
+	Width    int
+	Height   int
+	Pixels   string `json:"pix_fmt"`
+	Transfer string `json:"color_transfer"`
+	Rate     string `json:"sample_rate"`
+	Channels int
+	Layout   string  `json:"channel_layout"`
+	TimeBase string  `json:"time_base"`
+	seconds  float64 // of a unit of time
+}
+
 // probePackets lists the packets of a track in decode order.
-func probePackets(t testing.TB, path string, track int) (packets []probed, timebase float64) {
+func probePackets(t testing.TB, path string, track int) (packets []probed, s stream) {
 	t.Helper()
 	out := run(t, "ffprobe", "-show_packets", "-show_streams", "-show_data_hash", "md5", "-select_streams", strconv.Itoa(track), "-of", "json", path)
 	var answer struct {
@@ -158,17 +173,17 @@ func probePackets(t testing.TB, path string, track int) (packets []probed, timeb
 			Flags    string
 			Hash     string `json:"data_hash"`
 		}
-		Streams []struct {
-			TimeBase string `json:"time_base"`
-		}
+		Streams []stream
 	}
 	if err := json.Unmarshal(out, &answer); err != nil || len(answer.Streams) != 1 {
 		t.Fatalf("ffprobe of track %d of %s: %v\n%.300s", track, path, err, out)
 	}
 	var num, den float64
-	if _, err := fmt.Sscanf(answer.Streams[0].TimeBase, "%f/%f", &num, &den); err != nil {
+	s = answer.Streams[0]
+	if _, err := fmt.Sscanf(s.TimeBase, "%f/%f", &num, &den); err != nil {
 		t.Fatal(err)
 	}
+	s.seconds = num / den
 	for _, p := range answer.Packets {
 		q := probed{hash: p.Hash, key: strings.HasPrefix(p.Flags, "K")}
 		if p.PTS != nil {
@@ -179,5 +194,5 @@ func probePackets(t testing.TB, path string, track int) (packets []probed, timeb
 		}
 		packets = append(packets, q)
 	}
-	return packets, num / den
+	return packets, s
 }
