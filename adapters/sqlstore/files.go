@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -192,8 +193,16 @@ func (r files) ByFingerprint(ctx context.Context, library domain.ID, fingerprint
 	if len(wanted) == 0 {
 		return []domain.File{}, nil
 	}
-	return r.selected(ctx, r.db.NewSelect().Where("f.fingerprint <> ''").Where("f.fingerprint IN (?)", bun.List(wanted)).
-		Where("f.library_id = ?", library).Order("f.path_id", "f.walk_key"))
+	// Sorted here: asked for an order, SQLite would rather walk over the whole library in it.
+	list, err := r.selected(ctx, r.db.NewSelect().Where("f.fingerprint <> ''").Where("f.fingerprint IN (?)", bun.List(wanted)).Where("f.library_id = ?", library))
+	sortByWalk(list)
+	return list, err
+}
+
+func sortByWalk(list []domain.File) {
+	slices.SortFunc(list, func(a, b domain.File) int {
+		return cmp.Or(bytes.Compare(a.PathID[:], b.PathID[:]), bytes.Compare(store.WalkKey(a.Raw), store.WalkKey(b.Raw)))
+	})
 }
 
 func (r files) InFolders(ctx context.Context, path domain.ID, folders ...[]byte) ([]domain.File, error) {
@@ -209,7 +218,7 @@ func (r files) InFolders(ctx context.Context, path domain.ID, folders ...[]byte)
 		}
 		list = append(list, some...)
 	}
-	slices.SortFunc(list, func(a, b domain.File) int { return bytes.Compare(store.WalkKey(a.Raw), store.WalkKey(b.Raw)) })
+	sortByWalk(list)
 	return slices.CompactFunc(list, func(a, b domain.File) bool { return a.ID == b.ID }), nil
 }
 
@@ -224,6 +233,9 @@ func (r files) List(ctx context.Context, scope domain.Scope, f store.FileFilter,
 	}
 	if len(f.States) > 0 {
 		q = q.Where("f.state IN (?)", bun.List(f.States))
+		if !slices.Contains(f.States, domain.FileReady) {
+			q = q.Where("f.state <> 'ready'") // lets both databases use the index of the few others
+		}
 	}
 	if f.Unmatched {
 		q = q.Where("f.movie_id IS NULL").Where("f.kind = ?", domain.KindMovie)
@@ -294,7 +306,7 @@ func (r files) MarkMissing(ctx context.Context, path domain.ID, when time.Time) 
 func (r files) PurgeMissing(ctx context.Context, before time.Time) ([]domain.ID, error) {
 	var rows []fileRow
 	frozen := r.db.NewSelect().Model((*libraryPathRow)(nil)).Column("p.id").Where("p.state = ?", domain.PathFrozen)
-	err := r.db.NewDelete().Model(&rows).Where("state = ?", domain.FileMissing).Where("missing_since < ?", at(before)).
+	err := r.db.NewDelete().Model(&rows).Where("state <> 'ready'").Where("state = ?", domain.FileMissing).Where("missing_since < ?", at(before)).
 		Where("path_id NOT IN (?)", frozen).Returning("id, movie_id").Scan(ctx)
 	if err := translatedUnlessNone(ctx, err); err != nil {
 		return nil, err

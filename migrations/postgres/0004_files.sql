@@ -38,7 +38,7 @@ CREATE INDEX movie_files_library_id_idx ON movie_files (library_id, path_id, wal
 CREATE INDEX movie_files_movie_id_idx ON movie_files (movie_id);
 CREATE INDEX movie_files_folder_idx ON movie_files (path_id, folder);
 CREATE INDEX movie_files_fingerprint_idx ON movie_files (fingerprint, library_id) WHERE fingerprint <> '';
-CREATE INDEX movie_files_state_idx ON movie_files (state, library_id, path_id, walk_key) WHERE state <> 'ready';
+CREATE INDEX movie_files_attention_idx ON movie_files (library_id, path_id, walk_key) WHERE state <> 'ready';
 CREATE INDEX movie_files_vanished_at_idx ON movie_files (path_id, vanished_at) WHERE vanished_at IS NOT NULL;
 CREATE INDEX movie_files_unsorted_idx ON movie_files (library_id, path_id, walk_key) WHERE matched_at IS NULL;
 CREATE INDEX movie_files_unmatched_idx ON movie_files (library_id, path_id, walk_key) WHERE movie_id IS NULL AND kind = 'movie';
