@@ -279,18 +279,17 @@ func (r movies) load(ctx context.Context, user domain.ID, q *bun.SelectQuery) ([
 	}
 	for i := range list {
 		list[i].Poster, list[i].Backdrop = pictures.of(list[i].ID)
-		list[i].State = stateFor(user, states, identities[i])
+		list[i].State = stateFor(user, states, identities[i], list[i].ID)
 	}
 	return list, nil
 }
 
-// stateFor is the state of an identity; nil where nobody asks.
-func stateFor(user domain.ID, states map[string]domain.WatchState, identity string) *domain.WatchState {
+// stateFor is a film's state; nil where nobody asks.
+func stateFor(user domain.ID, states map[string]filmState, identity string, movie domain.ID) *domain.WatchState {
 	if user == (domain.ID{}) {
 		return nil
 	}
-	s := states[identity]
-	return &s
+	return states[identity].of(movie)
 }
 
 func (r movies) Candidates(ctx context.Context, library domain.ID, tmdb int, imdb, title string, year int) ([]domain.Movie, error) {
@@ -583,7 +582,7 @@ func (r movies) fill(ctx context.Context, user domain.ID, items []domain.MovieIt
 	}
 	for i := range items {
 		items[i].Poster, items[i].Backdrop = pictures.of(items[i].ID)
-		items[i].State = stateFor(user, states, identities[i])
+		items[i].State = stateFor(user, states, identities[i], items[i].ID)
 	}
 	return nil
 }

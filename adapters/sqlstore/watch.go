@@ -121,23 +121,41 @@ func (r watch) Events(ctx context.Context, user domain.ID, identity string) ([]d
 
 func (r watch) State(ctx context.Context, user domain.ID, identity string) (domain.WatchState, error) {
 	states, err := r.states(ctx, user, []string{identity})
-	return states[identity], err
+	return states[identity].WatchState, err
+}
+
+// filmState is a state with the film that its file belongs to.
+type filmState struct {
+	domain.WatchState
+	film *domain.ID
+}
+
+// of is the state as one film shows it: another library's film of the same identity keeps its file to itself (S18).
+func (s filmState) of(movie domain.ID) *domain.WatchState {
+	state := s.WatchState
+	if s.film == nil || *s.film != movie {
+		state.FileID = nil
+	}
+	return &state
 }
 
 // states returns those that there are. Files that do not exist any more are left out of them.
-func (r watch) states(ctx context.Context, user domain.ID, identities []string) (map[string]domain.WatchState, error) {
+func (r watch) states(ctx context.Context, user domain.ID, identities []string) (map[string]filmState, error) {
 	if user == (domain.ID{}) || len(identities) == 0 {
 		return nil, nil
 	}
-	var rows []stateRow
-	q := r.db.NewSelect().Model(&rows).ExcludeColumn("file_id").ColumnExpr("f.id AS file_id").Join("LEFT JOIN movie_files AS f ON f.id = w.file_id").
+	var rows []struct {
+		stateRow `bun:",extend"`
+		FilmID   *domain.ID
+	}
+	q := r.db.NewSelect().Model(&rows).ExcludeColumn("file_id", "film_id").ColumnExpr("f.id AS file_id").ColumnExpr("f.movie_id AS film_id").Join("LEFT JOIN movie_files AS f ON f.id = w.file_id").
 		Where("w.user_id = ?", user).Where("w.identity IN (?)", bun.List(identities))
 	if err := q.Scan(ctx); err != nil {
 		return nil, translated(ctx, err, "watch_state")
 	}
-	states := make(map[string]domain.WatchState, len(rows))
+	states := make(map[string]filmState, len(rows))
 	for _, row := range rows {
-		states[row.Identity] = row.state()
+		states[row.Identity] = filmState{row.state(), row.FilmID}
 	}
 	return states, nil
 }
@@ -253,7 +271,7 @@ func (r watch) recall(ctx context.Context, scope domain.Scope, user domain.ID, e
 			film := items[at]
 			entries[i].Movie = &film
 		} else if exists[e.Identity] {
-			e.Title, e.Year = "", 0
+			e = domain.WatchEvent{ID: e.ID, UserID: e.UserID, Kind: e.Kind, Position: e.Position, Duration: e.Duration, At: e.At}
 		}
 		entries[i].Event = e
 	}

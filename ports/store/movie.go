@@ -46,7 +46,8 @@ type Watch interface {
 	// ContinueWatching is visible, available films with Position > 0, not dismissed; last played first. One film per identity. (A film
 	// watched to its end has Position 0; a rewatch that was begun has not, and is listed.)
 	ContinueWatching(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.MovieItem], error)
-	// History is one entry per day and film of progress and watched events, newest first; Movie only where the scope sees it, and Title and Year blank where a film exists that it does not see.
+	// History is one entry per day and film of progress and watched events, newest first; Movie only where the scope sees it, and of the
+	// event only ID, UserID, Kind, Position, Duration and At where a film exists that it does not see.
 	History(ctx context.Context, scope domain.Scope, user domain.ID, page domain.PageRequest) (domain.Page[domain.HistoryEntry], error)
 	// Rekey gives all events of one identity another and returns the users concerned; states of from are removed, those of to must be derived again by the caller.
 	Rekey(ctx context.Context, from, to string) ([]domain.ID, error)

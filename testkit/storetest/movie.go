@@ -147,7 +147,7 @@ var _ = declare("movies",
 				t.Errorf("%s: continue watching %+v, %v", name, resume, err)
 			}
 			history, err := r.Watch.History(ctx, scope, u.ID, domain.PageRequest{})
-			if err != nil || len(history.Items) != 1 || history.Items[0].Movie != nil || history.Items[0].Event.Title != "" || history.Items[0].Event.Year != 0 {
+			if err != nil || len(history.Items) != 1 || history.Items[0].Movie != nil || history.Items[0].Event.Title != "" || history.Items[0].Event.Identity != "" || history.Items[0].Event.MovieID == secret.ID {
 				t.Errorf("%s: history %+v, %v", name, history, err)
 			}
 		}
