@@ -355,7 +355,7 @@ func (m *mkvSegments) timed(t *track, from, to int64) (packets []packet, next in
 		var before []packet
 		if before, earlier, err = scan(begin, end, false); err == nil {
 			packets = append(before, packets...)
-			if k <= 0 || x.tick(x.keys[k].time*x.scale) < from-slack {
+			if x.tick(x.keys[k].time*x.scale) < from-slack {
 				break
 			}
 		}

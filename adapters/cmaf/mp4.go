@@ -64,9 +64,12 @@ type mp4File struct {
 
 var topLevelBoxes = []string{"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "styp", "moof", "sidx", "uuid", "meta", "udta", "mfra", "emsg", "prft", "ssix", "junk", "PICT", "pict"}
 
+// firstBoxes are the ones that files begin with.
+var firstBoxes = []string{"ftyp", "moov", "mdat", "free", "skip", "wide", "pnot", "styp", "moof", "sidx", "uuid"}
+
 // looksLikeMP4 tells by the first box.
 func looksLikeMP4(head []byte) bool {
-	return len(head) >= 8 && slices.Contains(topLevelBoxes, fourCC(head[4:])) && (at32(head, 0) >= 8 || at32(head, 0) < 2)
+	return len(head) >= 8 && slices.Contains(firstBoxes, fourCC(head[4:])) && (at32(head, 0) >= 8 || at32(head, 0) < 2)
 }
 
 func readMP4(ctx context.Context, in media.Input) (*mp4File, error) {
@@ -94,7 +97,7 @@ func readMP4(ctx context.Context, in media.Input) (*mp4File, error) {
 // and what is left is none of its parts (players and this one ignore appended garbage).
 func (f *mp4File) findBoxes() error {
 	var pos int64
-	mdat := false
+	mdat, picture := false, false
 	for boxes := 0; pos < f.w.size; boxes++ {
 		if boxes > maxBoxes {
 			return damaged("more than %d boxes", maxBoxes)
@@ -130,6 +133,8 @@ func (f *mp4File) findBoxes() error {
 		switch kind {
 		case "mdat":
 			mdat = true
+		case "meta":
+			picture = true // a HEIF picture has no movie box, but this one
 		case "moov":
 			if f.moov == nil {
 				if f.moov, err = f.w.load(pos+header, size-header, maxMoov); err != nil {
@@ -140,6 +145,9 @@ func (f *mp4File) findBoxes() error {
 			f.moofs = append(f.moofs, extent{offset: pos, size: size})
 		}
 		pos += size
+	}
+	if f.moov == nil && picture {
+		return unknownContainer()
 	}
 	if f.moov == nil {
 		return truncated("its movie box is missing")

@@ -338,3 +338,11 @@ func TestParameterSetsTellDepthAndTransfer(t *testing.T) {
 		t.Errorf("HEVC: transfer %d", transfer)
 	}
 }
+
+func TestPicturesInBoxesAreNoFilms(t *testing.T) {
+	t.Parallel()
+	heif := join(box("ftyp", []byte("heic"), u32(0)), box("meta", zeros(100)), box("mdat", zeros(100)))
+	if _, err := New(Config{}).Probe(t.Context(), input(heif)); fault.CodeOf(err) != media.CodeUnknownContainer {
+		t.Fatal(err)
+	}
+}

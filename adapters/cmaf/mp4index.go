@@ -471,18 +471,18 @@ func (f *mp4File) finish(ctx context.Context, x *index, target float64) (domain.
 		if err := ctx.Err(); err != nil {
 			return m, nil, err
 		}
-		var length float64
+		var begin, length float64
 		var count int
 		if x.tracks[i].kind != kindOther {
 			var err error
-			if length, count, err = f.pack(x, i); err != nil {
+			if begin, length, count, err = f.pack(x, i); err != nil {
 				return m, nil, err
 			}
 			if x.tracks[i].kind != kindText {
 				x.duration = max(x.duration, length)
 			}
 		}
-		f.tell(&m, x, i, length, count)
+		f.tell(&m, x, i, begin, length, count)
 		if t.isChapterTrack && (t.handler == "text" || t.handler == "sbtl") && len(m.Chapters) == 0 {
 			m.Chapters = f.chapterTrack(t)
 		}
@@ -592,8 +592,8 @@ func (f *mp4File) layGrid(x *index, m *domain.Media, target float64) error {
 }
 
 // pack writes the track's packets into the blocks of the grid: pictures by the cuts, all else by presentation time.
-// It returns when the last packet ends and how many there are.
-func (f *mp4File) pack(x *index, i int) (length float64, count int, err error) {
+// It returns when the first packet begins and the last one ends, in seconds, and how many there are.
+func (f *mp4File) pack(x *index, i int) (begin, length float64, count int, err error) {
 	t, src := &x.tracks[i], f.tracks[i]
 	t.blocks = make([][]byte, len(x.starts))
 	var w blockWriter
@@ -619,16 +619,19 @@ func (f *mp4File) pack(x *index, i int) (length float64, count int, err error) {
 			return damaged("more than %d packets without a keyframe", maxSegmentPackets)
 		}
 		w.add(s)
-		count++
+		at := float64(s.dts+int64(s.cto)-t.edit) / float64(t.timescale)
+		if count++; count == 1 || at < begin {
+			begin = at
+		}
 		length = max(length, float64(s.dts+int64(s.cto)+int64(s.dur)-t.edit)/float64(t.timescale))
 		return nil
 	})
 	t.blocks[n] = w.flush()
-	return length, count, err
+	return begin, length, count, err
 }
 
 // tell adds the track's facts.
-func (f *mp4File) tell(m *domain.Media, x *index, i int, length float64, count int) {
+func (f *mp4File) tell(m *domain.Media, x *index, i int, begin, length float64, count int) {
 	t, d := f.tracks[i], f.tracks[i].described
 	name := strings.ToLower(t.name)
 	has := func(roles ...string) bool {
@@ -638,8 +641,8 @@ func (f *mp4File) tell(m *domain.Media, x *index, i int, length float64, count i
 	case kindVideo:
 		v := domain.Video{Index: i, Codec: d.codec, Profile: d.profile, Level: d.level, CodecString: d.codecString, Width: d.width, Height: d.height, BitDepth: d.bitDepth, HDR: d.hdr,
 			Rotation: rotation(t.matrix), Language: t.language, Default: t.enabled, AttachedPicture: t.isChapterTrack || t.isPicture()}
-		if length > 0 && count > 1 {
-			v.FrameRate = averageRate(count, length)
+		if length > begin && count > 1 {
+			v.FrameRate = averageRate(count, length-begin)
 		}
 		m.Video = append(m.Video, v)
 	case kindAudio:
