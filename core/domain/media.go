@@ -1,5 +1,7 @@
 package domain
 
+import "encoding/json"
+
 // Media is what a container says about itself (ports/media.Prober).
 type Media struct {
 	// Container is "mp4", "matroska", "webm", "mpegts", "avi"…
@@ -98,4 +100,18 @@ func Resolution(width, height int) string {
 	default:
 		return "sd"
 	}
+}
+
+// MarshalJSON writes lists that are empty as such, never as null: the API's schema promises lists.
+func (m Media) MarshalJSON() ([]byte, error) {
+	type plain Media // without this method
+	m.Video, m.Audio, m.Subtitles, m.Chapters = list(m.Video), list(m.Audio), list(m.Subtitles), list(m.Chapters)
+	return json.Marshal(plain(m))
+}
+
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
 }
