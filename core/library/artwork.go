@@ -14,10 +14,13 @@ import (
 // lookAgain is how long a film goes without anybody looking for its pictures.
 const lookAgain = 30 * 24 * time.Hour
 
+// pictureTime is how long one film's pictures may take.
+const pictureTime = 12 * time.Second
+
 // artwork looks for the pictures of films whose files changed, and of those that nobody looked at yet.
 func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	for len(r.cur.Films) > 0 {
-		some := slices.Clone(r.cur.Films[:min(len(r.cur.Films), 2*r.Readers)])
+		some := slices.Clone(r.cur.Films[:min(len(r.cur.Films), r.Readers)])
 		if err := r.picture(ctx, some, func(to *run) { to.cur.Films = to.cur.Films[len(some):] }); err != nil {
 			return false, err
 		}
@@ -30,7 +33,7 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 		before = *r.scan.StartedAt
 	}
 	for {
-		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, 2*r.Readers)
+		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, r.Readers)
 		if err != nil || len(some) == 0 {
 			return err == nil, err
 		}
@@ -49,7 +52,9 @@ func (r *run) picture(ctx context.Context, films []domain.ID, done func(to *run)
 	group.SetLimit(r.Readers)
 	for _, id := range films {
 		group.Go(func() error {
-			if err := r.Images.Refresh(within, id); err != nil && within.Err() == nil {
+			hurry, cancel := context.WithTimeout(within, pictureTime)
+			defer cancel()
+			if err := r.Images.Refresh(hurry, id); err != nil && within.Err() == nil {
 				r.Logger.WarnContext(within, "the pictures of a film failed", "movie", id, "error", err)
 			}
 			return within.Err()

@@ -24,12 +24,14 @@ const lookForReturn = 5 * time.Minute
 
 // Definitions are the jobs that every worker must know.
 func (s *Service) Definitions() []jobs.Definition {
+	// The longest timeout of all kinds decides how soon the jobs of a killed process are taken up: after twice as long (R2).
+	const timeout = 25 * time.Second
 	steady := func(int) time.Duration { return 5 * time.Second }
 	return []jobs.Definition{
-		{Kind: KindScan, MaxAttempts: 20, Timeout: 2 * time.Minute, Backoff: steady, Handler: s.RunScan},
-		{Kind: KindSettle, MaxAttempts: 10, Timeout: time.Minute, Backoff: steady, Handler: s.RunSettle},
-		{Kind: KindTend, MaxAttempts: 3, Timeout: time.Minute, Handler: s.Tend},
-		{Kind: KindPurge, MaxAttempts: 5, Timeout: 2 * time.Minute, Handler: s.Purge},
+		{Kind: KindScan, MaxAttempts: 20, Timeout: timeout, Backoff: steady, Handler: s.RunScan},
+		{Kind: KindSettle, MaxAttempts: 10, Timeout: timeout, Backoff: steady, Handler: s.RunSettle},
+		{Kind: KindTend, MaxAttempts: 3, Timeout: timeout, Handler: s.Tend},
+		{Kind: KindPurge, MaxAttempts: 5, Timeout: timeout, Handler: s.Purge},
 	}
 }
 

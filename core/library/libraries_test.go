@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"context"
 	"encoding/base64"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/library"
+	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/store"
 )
 
 var viewer = domain.Actor{UserID: domain.NewID(), Username: "viewer", Roles: []domain.RoleName{domain.RoleUser}}
@@ -159,4 +162,26 @@ func TestPickerShowsFoldersAndTheTitlesInThem(t *testing.T) {
 	}
 	_, err = w.Directories(t.Context(), owner, "!!!", false)
 	wantFault(t, err, fault.Invalid, "library.bad_path")
+}
+
+func TestAccessListSaysWhoIsLetIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Film (2000).mkv")
+	wantFault(t, w.Grant(t.Context(), owner, w.library.ID, viewer.UserID), fault.NotFound, "user.not_found")
+	user := domain.User{ID: domain.NewID(), Username: "guest", CreatedAt: domain.Stamp(time.Now()), UpdatedAt: domain.Stamp(time.Now())}
+	w.must(w.store.Update(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Users.Create(ctx, user, "x") }))
+	heard, err := w.bus.Subscribe(t.Context(), bus.TopicAccess)
+	w.must(err)
+	w.must(w.Grant(t.Context(), owner, w.library.ID, user.ID))
+	if m := <-heard; string(m.Payload) != w.library.ID.String() {
+		t.Fatalf("told of %s", m.Payload)
+	}
+	list, err := w.AccessList(t.Context(), owner, w.library.ID)
+	if err != nil || len(list) != 1 || list[0].Username != "guest" {
+		t.Fatalf("got %v, %v", list, err)
+	}
+	w.must(w.Ungrant(t.Context(), owner, w.library.ID, user.ID))
+	if list, err = w.AccessList(t.Context(), owner, w.library.ID); err != nil || len(list) != 0 {
+		t.Fatalf("got %v, %v", list, err)
+	}
 }

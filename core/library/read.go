@@ -22,6 +22,13 @@ import (
 // sampleSize is how much of a file's beginning, middle and end its fingerprint covers.
 const sampleSize = 64 << 10
 
+// indexTime is how long the index of one file may take, probeTime how long its facts alone: a very large file without an
+// index of its own must not hold up a slice for longer than its job may take.
+const (
+	indexTime = 10 * time.Second
+	probeTime = 5 * time.Second
+)
+
 // IndexKey is where the index of a file's content lies among the blobs (media.Packager).
 func IndexKey(revision string) string { return "index/" + revision }
 
@@ -46,7 +53,7 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 	}
 	early := &earlyMatch{run: r, since: time.Now(), rest: earlyRest}
 	for tried := map[domain.ID]int{}; ; {
-		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: 2 * r.Readers})
+		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: r.Readers})
 		if err != nil {
 			return false, err
 		}
@@ -229,6 +236,10 @@ func (r *run) failed(ctx context.Context, rd *reading, err error) {
 		return
 	}
 	code := fault.CodeOf(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fault.Wrap(err, fault.Unavailable, files.CodeUnreadable, "The file could not be read in time. Check the disk or the network share, then read it again.")
+		code = files.CodeUnreadable
+	}
 	if code == "" || fault.KindOf(err) == fault.Internal && code != media.CodeToolFailed {
 		r.Logger.WarnContext(ctx, "a file cannot be read", "file", rd.file.Path, "error", err)
 		code = media.CodeDamaged
@@ -304,16 +315,18 @@ func (r *run) probe(ctx context.Context, rd *reading) {
 		return
 	}
 	in := media.Input{Path: rd.open.Path(), Reader: rd.open, Size: rd.open.Size()}
-	facts, index, err := r.Packager.Index(ctx, in)
+	facts, index, err := r.index(ctx, in)
 	switch {
 	case err == nil:
 		if err := r.Blobs.Put(ctx, IndexKey(rd.file.Revision), bytes.NewReader(index)); err != nil && ctx.Err() == nil {
 			r.Logger.WarnContext(ctx, "an index was not kept; it is made again when the film is played", "file", rd.file.Path, "error", err)
 		}
-	case fault.CodeOf(err) == media.CodeUnknownContainer, fault.CodeOf(err) == media.CodeDamaged:
-		// Another program may know the container, or read what contradicts itself.
+	case fault.CodeOf(err) == media.CodeUnknownContainer, fault.CodeOf(err) == media.CodeDamaged, errors.Is(err, context.DeadlineExceeded):
+		// Another program may know the container, read what contradicts itself, or do without an index.
 		own := err
-		if facts, err = r.Prober.Probe(ctx, in); err != nil && fault.CodeOf(own) == media.CodeDamaged {
+		within, cancel := context.WithTimeout(ctx, probeTime)
+		defer cancel()
+		if facts, err = r.Prober.Probe(within, in); err != nil && fault.CodeOf(own) == media.CodeDamaged {
 			err = own
 		}
 	}
@@ -325,6 +338,12 @@ func (r *run) probe(ctx context.Context, rd *reading) {
 	if picture := slices.IndexFunc(facts.Video, func(v domain.Video) bool { return !v.AttachedPicture }); picture >= 0 {
 		rd.file.Resolution = domain.Resolution(facts.Video[picture].Width, facts.Video[picture].Height)
 	}
+}
+
+func (r *run) index(ctx context.Context, in media.Input) (domain.Media, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, indexTime)
+	defer cancel()
+	return r.Packager.Index(ctx, in)
 }
 
 // keep writes what a file turned out to be, unless somebody else changed it meanwhile.

@@ -18,6 +18,7 @@ import (
 	"github.com/revenge-media/revenge/ports/files"
 	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/ports/media"
+	"github.com/revenge-media/revenge/ports/store"
 )
 
 func wantFault(t *testing.T, err error, kind fault.Kind, code string) {
@@ -474,4 +475,49 @@ func TestFilesAreIgnoredAndReadAgainOnRequest(t *testing.T) {
 	if err != nil || len(page.Items) != 0 {
 		t.Fatalf("got %v, %v", page.Items, err)
 	}
+}
+
+func TestAScanThatCannotGoOnSaysWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Film (2000).mkv")
+	scan, err := w.store.Read().Scans.Active(t.Context(), w.library.ID)
+	w.must(err)
+	broken := w.deps
+	broken.Store = failing{w.store}
+	job, _ := jobs.New(library.KindScan, "", map[string]any{"scanId": scan.ID})
+	run := jobs.Run{Payload: job.Payload, Report: func(context.Context, int, int) {}}
+	if err := library.New(broken).RunScan(t.Context(), run); fault.CodeOf(err) != store.CodeUnavailable {
+		t.Fatalf("got %v", err)
+	}
+	if scan, err = w.GetScan(t.Context(), owner, scan.ID); err != nil || scan.State != domain.ScanRunning {
+		t.Fatalf("after one of many attempts: %+v, %v", scan, err)
+	}
+	run.LastAttempt = true
+	if err := library.New(broken).RunScan(t.Context(), run); fault.CodeOf(err) != store.CodeUnavailable {
+		t.Fatalf("got %v", err)
+	}
+	if scan, err = w.GetScan(t.Context(), owner, scan.ID); err != nil || scan.State != domain.ScanFailed || !strings.Contains(scan.Error, "again") {
+		t.Fatalf("got %+v, %v", scan, err)
+	}
+	if done := w.scan(); done.State != domain.ScanDone || len(w.films()) != 1 {
+		t.Fatalf("got %+v", done)
+	}
+	if !jobs.Discarded(w.RunScan(t.Context(), jobs.Run{Payload: []byte("no JSON")})) || !jobs.Discarded(w.RunSettle(t.Context(), jobs.Run{Payload: []byte("no JSON")})) {
+		t.Fatal("a job that nobody can read is tried again")
+	}
+}
+
+// failing is a store that cannot list files.
+type failing struct{ store.Store }
+
+func (f failing) Read() store.Repos {
+	r := f.Store.Read()
+	r.Files = brokenFiles{r.Files}
+	return r
+}
+
+type brokenFiles struct{ store.Files }
+
+func (brokenFiles) List(context.Context, domain.Scope, store.FileFilter, domain.PageRequest) (domain.Page[domain.File], error) {
+	return domain.Page[domain.File]{}, fault.New(fault.Unavailable, store.CodeUnavailable, "The database does not answer in time. Try again shortly.")
 }

@@ -47,7 +47,7 @@ type Deps struct {
 	Settle time.Duration
 	// Slice is how long a job works before it commits and makes room; 0 means 8 s.
 	Slice time.Duration
-	// Readers is how many files are read at a time; 0 means 3.
+	// Readers is how many files are read at a time; 0 means 4.
 	Readers int
 	// RescanEvery is how long after a full scan another one starts; 0 means 12 h.
 	RescanEvery time.Duration
@@ -65,7 +65,7 @@ func New(d Deps) *Service {
 		d.Slice = 8 * time.Second
 	}
 	if d.Readers <= 0 {
-		d.Readers = 3
+		d.Readers = 4
 	}
 	if d.RescanEvery <= 0 {
 		d.RescanEvery = 12 * time.Hour
