@@ -71,9 +71,9 @@ type Workers struct {
 
 // Encode bounds ffmpeg.
 type Encode struct {
-	Processes int `koanf:"processes" doc:"ffmpeg processes at once; 0: twice the cores."`
-	PerUser   int `koanf:"perUser" doc:"Streams of one user that are encoded at once."`
-	Total     int `koanf:"total" doc:"Streams that are encoded at once."`
+	Processes int `koanf:"processes" doc:"ffmpeg processes at once; 0: one a core, at least 2."`
+	PerUser   int `koanf:"perUser" doc:"Encoded segments that one user may wait for at once; more is answered 503."`
+	Total     int `koanf:"total" doc:"Segments that are encoded at once; five times as many may wait. 0: one a core."`
 }
 
 // Auth are lifetimes of credentials.
@@ -86,7 +86,7 @@ func Default() Config {
 	return Config{
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
 		Log: Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true},
-		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 3, Total: 8}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
+		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 	}
 }
 
@@ -193,10 +193,11 @@ func (c Config) check() error {
 	require(oneOf(c.Log.Format, "auto", "text", "json"), "log.format", "must be auto, text or json")
 	require(c.Scan.Every >= time.Minute, "scan.every", "must be at least 1m")
 	require(c.Auth.AccessTokenTTL >= time.Second && c.Auth.AccessTokenTTL <= time.Hour, "auth.accessTokenTTL", "must be between 1s and 1h")
-	for key, n := range map[string]int{"workers.default": c.Workers.Default, "workers.scan": c.Workers.Scan, "workers.media": c.Workers.Media, "encode.perUser": c.Encode.PerUser, "encode.total": c.Encode.Total} {
+	for key, n := range map[string]int{"workers.default": c.Workers.Default, "workers.scan": c.Workers.Scan, "workers.media": c.Workers.Media, "encode.perUser": c.Encode.PerUser} {
 		require(n >= 1 && n <= 256, key, "must be between 1 and 256")
 	}
 	require(c.Encode.Processes >= 0, "encode.processes", "must not be negative")
+	require(c.Encode.Total >= 0, "encode.total", "must not be negative")
 	if _, err := c.Proxies(); err != nil {
 		require(false, "trustedProxies", err.Error())
 	}
