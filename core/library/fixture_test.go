@@ -171,7 +171,8 @@ func (w *world) run(handler jobs.Handler, kind jobs.Kind, payload any) (again bo
 	job, err := jobs.New(kind, "", payload)
 	w.must(err)
 	err = handler(w.t.Context(), jobs.Run{Kind: kind, Payload: job.Payload, Attempt: 1, Report: func(context.Context, int, int) {}})
-	if _, again := jobs.Continued(err); again {
+	if after, again := jobs.Continued(err); again {
+		w.clock.pass(after)
 		return true
 	}
 	w.must(err)

@@ -69,17 +69,7 @@ func (s *Service) RunSettle(ctx context.Context, job jobs.Run) error {
 		}
 		return err
 	}
-	growing := 0
-	looked := map[domain.ID]found{}
-	filter := store.FileFilter{LibraryID: &l.ID, States: []domain.FileState{domain.FileGrowing}}
-	err = eachFile(ctx, s.Store.Read(), filter, func(f domain.File) error {
-		growing++
-		p, _ := pathOf(l, f.PathID)
-		if e, err := s.Tree.Stat(ctx, p.Raw, f.Raw); err == nil {
-			looked[f.ID] = found{raw: f.Raw, size: e.Size, modified: domain.Stamp(e.ModifiedAt), inode: e.Inode}
-		}
-		return ctx.Err()
-	})
+	growing, looked, err := s.lookAtGrowing(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -95,6 +85,21 @@ func (s *Service) RunSettle(ctx context.Context, job jobs.Run) error {
 		return jobs.Continue(s.Settle)
 	}
 	return nil
+}
+
+// lookAtGrowing counts a library's growing files and looks at those that are there.
+func (s *Service) lookAtGrowing(ctx context.Context, l domain.Library) (growing int, looked map[domain.ID]found, err error) {
+	looked = map[domain.ID]found{}
+	filter := store.FileFilter{LibraryID: &l.ID, States: []domain.FileState{domain.FileGrowing}}
+	err = eachFile(ctx, s.Store.Read(), filter, func(f domain.File) error {
+		growing++
+		p, _ := pathOf(l, f.PathID)
+		if e, err := s.Tree.Stat(ctx, p.Raw, f.Raw); err == nil {
+			looked[f.ID] = found{raw: f.Raw, size: e.Size, modified: domain.Stamp(e.ModifiedAt), inode: e.Inode}
+		}
+		return ctx.Err()
+	})
+	return growing, looked, err
 }
 
 // settle notes what a look at growing files found, and returns how many of them are stable.

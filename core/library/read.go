@@ -58,7 +58,16 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 		if len(page.Items) == 0 {
-			break
+			waiting, err := r.await(ctx)
+			if err != nil || waiting {
+				return false, err
+			}
+			if page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: r.Readers}); err != nil {
+				return false, err
+			}
+			if len(page.Items) == 0 {
+				break
+			}
 		}
 		stubborn := slices.ContainsFunc(page.Items, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 })
 		if stubborn {
@@ -81,6 +90,35 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 		}
 	}
 	return true, r.judge(ctx)
+}
+
+// await has a full scan wait once for files that were changed a moment before it, so that it ends with all films that are there.
+// Those that go on growing are left to RunSettle.
+func (r *run) await(ctx context.Context) (waiting bool, err error) {
+	if !r.full() || r.cur.Waited {
+		return false, nil
+	}
+	growing, looked, err := r.lookAtGrowing(ctx, r.library)
+	if err != nil {
+		return false, err
+	}
+	now := r.now()
+	if growing > 0 && now.Before(r.cur.Settled) || growing > 0 && r.cur.Settled.IsZero() {
+		r.pause = min(r.Settle, time.Second)
+		if r.cur.Settled.IsZero() {
+			r.cur.Settled = now.Add(r.Settle)
+		}
+		return true, r.commit(ctx, func(context.Context, store.Tx, *run) error { return nil })
+	}
+	settled, err := r.settle(ctx, looked)
+	if err != nil {
+		return false, err
+	}
+	return false, r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {
+		to.cur.Waited = true
+		to.scan.ReadTotal += settled
+		return nil
+	})
 }
 
 // retry reads files again that failed for a reason that may have passed; those that fail again are not written.

@@ -145,6 +145,9 @@ type cursor struct {
 	Pictured domain.ID `json:"pictured"`
 	Begun    bool      `json:"begun,omitempty"` // the current stage's total is known
 	Judged   bool      `json:"judged,omitempty"`
+	// Settled is until when a full scan waits for files that changed a moment ago; they are looked at once more then.
+	Settled time.Time `json:"settled,omitzero"`
+	Waited  bool      `json:"waited,omitempty"`
 }
 
 // walked is the walk over a library path, or over one folder of it.
@@ -168,6 +171,8 @@ type run struct {
 	scan    domain.Scan
 	cur     cursor
 	until   time.Time
+	// pause is how long nothing can be done.
+	pause time.Duration
 }
 
 func (r *run) over() bool { return !time.Now().Before(r.until) }
@@ -206,7 +211,7 @@ func (s *Service) RunScan(ctx context.Context, job jobs.Run) error {
 		return err
 	case !done:
 		job.Report(ctx, r.scan.Read+r.scan.Matched+r.scan.Artwork, r.scan.ReadTotal+r.scan.MatchTotal+r.scan.ArtworkTotal)
-		return jobs.Continue(0)
+		return jobs.Continue(r.pause)
 	}
 	return nil
 }

@@ -270,7 +270,7 @@ func TestGrowingFilesAreReadWhenTheyAreStable(t *testing.T) {
 	growing := "Growing (2001)/Growing (2001).mkv"
 	w.must(os.MkdirAll(filepath.Dir(w.path(growing)), 0o755))
 	w.must(os.WriteFile(w.path(growing), []byte("half a film"), 0o644))
-	w.scan()
+	w.event(filepath.Dir(growing))
 	w.state(growing, domain.FileGrowing, "")
 	if w.queue.take(library.KindSettle) == 0 {
 		t.Fatal("nobody looks at the growing file again")
@@ -293,6 +293,16 @@ func TestGrowingFilesAreReadWhenTheyAreStable(t *testing.T) {
 	w.state(growing, domain.FileReady, "")
 	if settle() {
 		t.Fatal("nothing grows any more")
+	}
+}
+
+func TestAFullScanWaitsForFilesThatWereJustWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Film (2000).mkv")
+	w.must(os.WriteFile(w.path("New (2001).mkv"), []byte("film just copied"), 0o644))
+	scan := w.scan()
+	if scan.Read != 2 || scan.ReadTotal != 2 || len(w.films()) != 2 {
+		t.Fatalf("got %+v and %q", scan, w.films())
 	}
 }
 
