@@ -64,7 +64,7 @@ func newHousehold(t *testing.T) *household {
 		if err != nil || len(files) != 1 {
 			t.Fatalf("%d files, %v", len(files), err)
 		}
-		p.file, p.secret = files[0], []string{word, strings.ToLower(word), p.library.ID.String(), p.file.ID.String()}
+		p.file, p.secret = files[0], []string{word, strings.ToLower(word), p.library.ID.String(), files[0].ID.String()}
 	}
 	for _, hidden := range []place{h.closed, h.restricted} {
 		if err := w.Core.Library.Grant(t.Context(), system, hidden.library.ID, ulf.User.ID); err != nil {

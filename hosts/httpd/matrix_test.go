@@ -215,7 +215,7 @@ func TestEveryRouteForEveryoneAndEveryLibrary(t *testing.T) {
 					got := ask(t, h, client(t, route, domain.RoleUser), method, address, bodies[route])
 					secured(t, "a user", got)
 					hides(t, "a user's answer", got, address, h.closed, h.restricted)
-					if strings.Contains(address, h.open.movie.ID.String()+"/") && got.Status >= 400 || got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
+					if (strings.Contains(address, h.open.movie.ID.String()+"/") || strings.Contains(address, h.open.file.ID.String())) && got.Status >= 400 || got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
 						t.Errorf("a user gets %d from %s: %.300s", got.Status, address, got.Body)
 					}
 				}
