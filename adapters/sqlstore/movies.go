@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,6 +66,7 @@ type genreRow struct {
 	bun.BaseModel `bun:"table:movie_genres,alias:g"`
 	MovieID       domain.ID `bun:",pk"`
 	Genre         string    `bun:",pk"`
+	LibraryID     domain.ID
 	Position      int
 }
 
@@ -217,7 +217,7 @@ func (r movies) Save(ctx context.Context, m domain.Movie) error {
 	var genres []genreRow
 	for i, genre := range m.Genres {
 		if !slices.Contains(m.Genres[:i], genre) {
-			genres = append(genres, genreRow{MovieID: m.ID, Genre: genre, Position: i})
+			genres = append(genres, genreRow{MovieID: m.ID, Genre: genre, LibraryID: m.LibraryID, Position: i})
 		}
 	}
 	if len(genres) == 0 {
@@ -293,41 +293,51 @@ func stateFor(user domain.ID, states map[string]filmState, identity string, movi
 }
 
 func (r movies) Candidates(ctx context.Context, library domain.ID, tmdb int, imdb, title string, year int) ([]domain.Movie, error) {
-	q := r.db.NewSelect().Where("m.library_id = ?", library).WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-		q = q.Where("1 = 0")
-		if tmdb > 0 {
-			q = q.WhereOr("m.tmdb_id = ?", tmdb)
-		}
-		if imdb != "" {
-			q = q.WhereOr("m.imdb_id = ?", imdb)
-		}
-		if key := titleKey(title); key != "" {
-			q = q.WhereGroup(" OR ", func(q *bun.SelectQuery) *bun.SelectQuery {
-				q = q.Where("(m.title_key = ? OR m.original_key = ?)", key, key)
+	conditions := idConditions(tmdb, imdb)
+	if key := titleKey(title); key != "" {
+		for _, column := range []string{"m.title_key", "m.original_key"} {
+			conditions = append(conditions, func(q *bun.SelectQuery) *bun.SelectQuery {
+				q = q.Where("? = ?", bun.Ident(column), key)
 				if year != 0 {
 					q = q.Where("m.year IN (0, ?)", year)
 				}
 				return q
 			})
 		}
-		return q
-	})
-	return r.load(ctx, domain.ID{}, q.Order("m.id"))
+	}
+	return r.any(ctx, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("m.library_id = ?", library) }, conditions)
 }
 
 func (r movies) SameFilm(ctx context.Context, tmdb int, imdb string) ([]domain.Movie, error) {
-	if tmdb <= 0 && imdb == "" {
+	return r.any(ctx, func(q *bun.SelectQuery) *bun.SelectQuery { return q }, idConditions(tmdb, imdb))
+}
+
+type condition func(*bun.SelectQuery) *bun.SelectQuery
+
+func idConditions(tmdb int, imdb string) (list []condition) {
+	if tmdb > 0 {
+		list = append(list, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("m.tmdb_id = ?", tmdb) })
+	}
+	if imdb != "" {
+		list = append(list, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("m.imdb_id = ?", imdb) })
+	}
+	return list
+}
+
+// any returns the films that meet all and one of the conditions, by id: a query for each, as one with OR walks over all films.
+func (r movies) any(ctx context.Context, all condition, conditions []condition) ([]domain.Movie, error) {
+	var ids []domain.ID
+	for _, only := range conditions {
+		var found []domain.ID
+		if err := only(all(r.db.NewSelect().TableExpr("movies AS m").Column("m.id"))).Scan(ctx, &found); err != nil && !isNoRows(err) {
+			return nil, translated(ctx, err, "movie")
+		}
+		ids = append(ids, found...)
+	}
+	if len(ids) == 0 {
 		return nil, nil
 	}
-	return r.load(ctx, domain.ID{}, r.db.NewSelect().WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-		if tmdb > 0 {
-			q = q.WhereOr("m.tmdb_id = ?", tmdb)
-		}
-		if imdb != "" {
-			q = q.WhereOr("m.imdb_id = ?", imdb)
-		}
-		return q
-	}).Order("m.id"))
+	return r.load(ctx, domain.ID{}, r.db.NewSelect().Where("m.id IN (?)", bun.List(ids)).Order("m.id"))
 }
 
 func (r movies) Delete(ctx context.Context, ids ...domain.ID) error {
@@ -382,19 +392,22 @@ func (r movies) visible(ctx context.Context, scope domain.Scope, movie domain.ID
 
 func (r movies) Genres(ctx context.Context, scope domain.Scope) ([]domain.Count, error) {
 	list := []domain.Count{}
-	q := r.db.NewSelect().TableExpr("movie_genres AS g").Join("JOIN movies AS m ON m.id = g.movie_id").
-		ColumnExpr("g.genre AS value").ColumnExpr("count(*) AS count").GroupExpr("g.genre").OrderExpr("count(*) DESC").Order("g.genre")
-	err := inScope(q, "m.library_id", scope).Scan(ctx, &list)
+	q := r.db.NewSelect().TableExpr("movie_genres AS g").ColumnExpr("g.genre AS value").ColumnExpr("count(*) AS count").
+		GroupExpr("g.genre").OrderExpr("count(*) DESC").Order("g.genre")
+	err := inScope(q, "g.library_id", scope).Scan(ctx, &list)
 	return list, translated(ctx, err, "genre")
 }
 
 func (r movies) Stats(ctx context.Context, scope domain.Scope, user domain.ID) (domain.MovieStats, error) {
 	var s domain.MovieStats
 	q := r.db.NewSelect().TableExpr("movies AS m").ColumnExpr("count(*)").ColumnExpr("coalesce(sum(m.runtime), 0.0)").
-		ColumnExpr("coalesce(sum(CASE WHEN m.available THEN 0 ELSE 1 END), 0)").
-		ColumnExpr("coalesce(sum(CASE WHEN w.watched THEN 1 ELSE 0 END), 0)").ColumnExpr("coalesce(sum(CASE WHEN w.position > 0 THEN 1 ELSE 0 END), 0)").
-		Join("LEFT JOIN movie_watched AS w ON w.user_id = ? AND w.identity = m.identity", user)
-	if err := inScope(q, "m.library_id", scope).Scan(ctx, &s.Movies, &s.Runtime, &s.Missing, &s.Watched, &s.InProgress); err != nil {
+		ColumnExpr("coalesce(sum(CASE WHEN m.available THEN 0 ELSE 1 END), 0)")
+	if err := inScope(q, "m.library_id", scope).Scan(ctx, &s.Movies, &s.Runtime, &s.Missing); err != nil {
+		return s, translated(ctx, err, "movie")
+	}
+	q = r.db.NewSelect().TableExpr("movie_watched AS w").Join("JOIN movies AS m ON m.identity = w.identity").Where("w.user_id = ?", user).
+		ColumnExpr("coalesce(sum(CASE WHEN w.watched THEN 1 ELSE 0 END), 0)").ColumnExpr("coalesce(sum(CASE WHEN w.position > 0 THEN 1 ELSE 0 END), 0)")
+	if err := inScope(q, "m.library_id", scope).Scan(ctx, &s.Watched, &s.InProgress); err != nil {
 		return s, translated(ctx, err, "movie")
 	}
 	q = r.db.NewSelect().TableExpr("movie_files AS f").ColumnExpr("coalesce(sum(f.size), 0)").Where("f.movie_id IS NOT NULL").Where("f.state <> ?", domain.FileMissing)
@@ -406,23 +419,22 @@ func (r movies) Stats(ctx context.Context, scope domain.Scope, user domain.ID) (
 	return s, err
 }
 
-// filtered selects the films of a filter. Films are m, the user's states w.
+// filtered selects the films of a filter as m.
 func (r movies) filtered(scope domain.Scope, user domain.ID, f domain.MovieFilter) *bun.SelectQuery {
 	q := inScope(r.db.NewSelect().TableExpr("movies AS m"), "m.library_id", scope)
 	if f.LibraryID != nil {
 		q = q.Where("m.library_id = ?", *f.LibraryID)
 	}
-	if f.Watched != nil || f.InProgress != nil {
-		q = q.Join("LEFT JOIN movie_watched AS w ON w.user_id = ? AND w.identity = m.identity", user)
-	}
-	if f.Watched != nil {
-		q = q.Where("coalesce(w.watched, ?) = ?", false, *f.Watched)
-	}
-	if f.InProgress != nil {
-		if *f.InProgress {
-			q = q.Where("w.position > 0")
+	for state, wanted := range map[string]*bool{"w.watched": f.Watched, "w.position > 0": f.InProgress} {
+		if wanted == nil {
+			continue
+		}
+		// What a user began is little beside all films, so it is looked up once.
+		begun := r.db.NewSelect().TableExpr("movie_watched AS w").Column("w.identity").Where("w.user_id = ?", user).Where(state)
+		if *wanted {
+			q = q.Where("m.identity IN (?)", begun)
 		} else {
-			q = q.Where("coalesce(w.position, 0) = 0")
+			q = q.Where("m.identity NOT IN (?)", begun)
 		}
 	}
 	if words := strings.Fields(folded(f.Query)); len(words) > 0 {
@@ -479,8 +491,10 @@ func escapeLike(s string) string {
 // order is a filter's keyset with how to fill it from a row; into returns fresh pointers of the keys' types.
 type order struct {
 	keyset
-	into   func() []any
-	values func(itemRow) []any
+	// columns are those that the keys are made of.
+	columns []string
+	into    func() []any
+	values  func(itemRow) []any
 }
 
 // multiplier turns a seed into a factor that permutes the random keys.
@@ -496,7 +510,7 @@ func movieOrder(f domain.MovieFilter) order {
 	key := func(column string) sortKey { return sortKey{column: column, desc: f.Descending} }
 	id := key("m.id")
 	o := order{}
-	make := func(keys ...sortKey) keyset { return newKeyset("movies", f, keys...) }
+	orderBy := func(keys ...sortKey) keyset { return newKeyset("movies", f, keys...) }
 	switch f.Sort {
 	case domain.SortYear:
 		// The newest year first still has its films from A to Z.
@@ -504,7 +518,8 @@ func movieOrder(f domain.MovieFilter) order {
 		if f.Descending {
 			primary = sortKey{column: "m.year", desc: true}
 		}
-		o.keyset = make(primary, sortKey{column: "m.sort_key"}, sortKey{column: "m.id"})
+		o.columns = []string{primary.column, "m.sort_key"}
+		o.keyset = orderBy(primary, sortKey{column: "m.sort_key"}, sortKey{column: "m.id"})
 		o.into = func() []any { return []any{new(int), new(string), new(domain.ID)} }
 		o.values = func(r itemRow) []any {
 			if f.Descending {
@@ -513,24 +528,29 @@ func movieOrder(f domain.MovieFilter) order {
 			return []any{r.YearOrder, r.SortKey, r.ID}
 		}
 	case domain.SortAdded:
-		o.keyset = make(key("m.added_at"), id)
+		o.columns = []string{"m.added_at"}
+		o.keyset = orderBy(key("m.added_at"), id)
 		o.into = func() []any { return []any{new(micros), new(domain.ID)} }
 		o.values = func(r itemRow) []any { return []any{r.AddedAt, r.ID} }
 	case domain.SortRating:
-		o.keyset = make(key("m.rating"), id)
+		o.columns = []string{"m.rating"}
+		o.keyset = orderBy(key("m.rating"), id)
 		o.into = func() []any { return []any{new(float64), new(domain.ID)} }
 		o.values = func(r itemRow) []any { return []any{r.Rating, r.ID} }
 	case domain.SortRuntime:
-		o.keyset = make(key("m.runtime"), id)
+		o.columns = []string{"m.runtime"}
+		o.keyset = orderBy(key("m.runtime"), id)
 		o.into = func() []any { return []any{new(float64), new(domain.ID)} }
 		o.values = func(r itemRow) []any { return []any{r.Runtime, r.ID} }
 	case domain.SortRandom:
+		o.columns = []string{"m.random_key"}
 		factor := multiplier(f.Seed)
-		o.keyset = make(key(fmt.Sprintf("(m.random_key * %d %% %d)", factor, randomPrime)), id)
+		o.keyset = orderBy(key(fmt.Sprintf("(m.random_key * %d %% %d)", factor, randomPrime)), id)
 		o.into = func() []any { return []any{new(int64), new(domain.ID)} }
 		o.values = func(r itemRow) []any { return []any{r.RandomKey * factor % randomPrime, r.ID} }
 	default:
-		o.keyset = make(key("m.sort_key"), id)
+		o.columns = []string{"m.sort_key"}
+		o.keyset = orderBy(key("m.sort_key"), id)
 		o.into = func() []any { return []any{new(string), new(domain.ID)} }
 		o.values = func(r itemRow) []any { return []any{r.SortKey, r.ID} }
 	}
@@ -541,18 +561,43 @@ var itemColumns = []string{"m.id", "m.library_id", "m.identity", "m.title", "m.s
 	"m.rating", "m.resolution", "m.hdr", "m.versions", "m.available", "m.added_at", "m.random_key"}
 
 func (r movies) List(ctx context.Context, scope domain.Scope, user domain.ID, f domain.MovieFilter, req domain.PageRequest) (domain.Page[domain.MovieItem], error) {
-	o := movieOrder(f)
-	into := o.into()
-	q, err := o.page(r.filtered(scope, user, f), req, into...)
+	libraries, err := r.libraries(ctx, scope, f)
 	if err != nil {
 		return domain.Page[domain.MovieItem]{}, err
 	}
-	if req.Cursor != "" && f.Sort == domain.SortYear && f.Descending {
-		q = q.Where("m.year <= ?", into[0]) // follows from the mixed condition, and lets the index be entered where the page begins
+	o := movieOrder(f)
+	// The first films of each library, in the order of an index, merged: no page walks over the films before it.
+	branches := make([]any, len(libraries))
+	for i, library := range libraries {
+		into := o.into()
+		q, err := o.page(r.filtered(domain.ScopeOf(library), user, f), req, into...)
+		if err != nil {
+			return domain.Page[domain.MovieItem]{}, err
+		}
+		if req.Cursor != "" && f.Sort == domain.SortYear && f.Descending {
+			q = q.Where("m.year <= ?", into[0]) // follows from the mixed condition, and lets the index be entered where the page begins
+		}
+		branches[i] = q.Column("m.id").Column(o.columns...) // what an index holds
 	}
 	var rows []itemRow
-	if err := q.Column(itemColumns...).Scan(ctx, &rows); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return domain.Page[domain.MovieItem]{}, translated(ctx, err, "movie")
+	if len(branches) > 0 {
+		union := strings.TrimSuffix(strings.Repeat("SELECT * FROM (?) AS b UNION ALL ", len(branches)), " UNION ALL ")
+		unpaged := domain.PageRequest{Limit: req.Limit} // the branches begin behind the cursor already
+		chosen, err := o.page(r.db.NewSelect().TableExpr("("+union+") AS m", branches...).Column("m.id"), unpaged, o.into()...)
+		if err != nil {
+			return domain.Page[domain.MovieItem]{}, err
+		}
+		q, err := o.page(r.db.NewSelect().TableExpr("movies AS m").Column(itemColumns...).Where("m.id IN (?)", chosen), unpaged, o.into()...)
+		if err == nil {
+			err = q.Scan(ctx, &rows)
+		}
+		if err != nil && !isNoRows(err) {
+			return domain.Page[domain.MovieItem]{}, translated(ctx, err, "movie")
+		}
+	} else if req.Cursor != "" {
+		if err := o.keyset.values(req.Cursor, o.into()...); err != nil {
+			return domain.Page[domain.MovieItem]{}, err
+		}
 	}
 	page := pageOf(rows, req, itemRow.item, func(last itemRow) string { return o.cursor(o.values(last)...) })
 	if err := r.fill(ctx, user, page.Items, rows); err != nil {
@@ -560,6 +605,30 @@ func (r movies) List(ctx context.Context, scope domain.Scope, user domain.ID, f 
 	}
 	page.Total, err = total(ctx, r.filtered(scope, user, f), req)
 	return page, err
+}
+
+// libraries are those that a list is of.
+func (r movies) libraries(ctx context.Context, scope domain.Scope, f domain.MovieFilter) ([]domain.ID, error) {
+	if f.LibraryID != nil {
+		if !scope.Sees(*f.LibraryID) {
+			return nil, nil
+		}
+		return []domain.ID{*f.LibraryID}, nil
+	}
+	var all []domain.ID
+	if !scope.All() {
+		for _, id := range scope.Libraries() {
+			if !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+		return all, nil
+	}
+	err := r.db.NewSelect().TableExpr("libraries AS l").Column("l.id").Scan(ctx, &all)
+	if isNoRows(err) {
+		err = nil
+	}
+	return all, translated(ctx, err, "library")
 }
 
 // fill adds pictures and states to the items of a page; rows begin with the same films.
@@ -638,8 +707,10 @@ func (r movies) years(ctx context.Context, scope domain.Scope, user domain.ID, f
 		direction = "DESC"
 	}
 	q := r.filtered(scope, user, f).ColumnExpr("? AS year", bun.Ident(column)).ColumnExpr("count(*) AS count").
-		ColumnExpr("min(m.added_at) AS oldest").ColumnExpr("max(m.added_at) AS newest").
 		GroupExpr("?", bun.Ident(column)).OrderExpr("? "+direction, bun.Ident(column))
+	if f.Sort == domain.SortAdded {
+		q = q.ColumnExpr("min(m.added_at) AS oldest").ColumnExpr("max(m.added_at) AS newest")
+	}
 	var rows []struct {
 		Year, Count    int
 		Oldest, Newest micros

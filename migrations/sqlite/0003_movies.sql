@@ -38,30 +38,35 @@ CREATE TABLE movies (
 	directors          TEXT NOT NULL,
 	overview           TEXT NOT NULL
 );
-CREATE INDEX movies_identity_idx ON movies (identity, id);
-CREATE INDEX movies_sort_key_idx ON movies (sort_key, id);
-CREATE INDEX movies_library_id_sort_key_idx ON movies (library_id, sort_key, id);
-CREATE INDEX movies_year_order_idx ON movies (year_order, sort_key, id);
-CREATE INDEX movies_year_idx ON movies (year DESC, sort_key, id);
-CREATE INDEX movies_added_at_idx ON movies (added_at, id);
-CREATE INDEX movies_library_id_added_at_idx ON movies (library_id, added_at, id);
-CREATE INDEX movies_rating_idx ON movies (rating, id);
-CREATE INDEX movies_runtime_idx ON movies (runtime, id);
-CREATE INDEX movies_random_key_idx ON movies (random_key, library_id, id);
+-- A list is merged from its libraries', each in the order of an index, so that a deep page of any of them costs what the first one does.
+CREATE INDEX movies_sort_key_idx ON movies (library_id, sort_key, id);
+CREATE INDEX movies_year_order_idx ON movies (library_id, year_order, sort_key, id);
+CREATE INDEX movies_year_idx ON movies (library_id, year DESC, sort_key, id);
+CREATE INDEX movies_added_at_idx ON movies (library_id, added_at, id);
+CREATE INDEX movies_rating_idx ON movies (library_id, rating, id);
+CREATE INDEX movies_runtime_idx ON movies (library_id, runtime, id);
+CREATE INDEX movies_random_key_idx ON movies (library_id, random_key, id);
+-- What is counted is read from an index alone.
+CREATE INDEX movies_letter_idx ON movies (library_id, letter, sort_key);
+CREATE INDEX movies_added_year_idx ON movies (library_id, added_year, added_at);
+CREATE INDEX movies_available_idx ON movies (library_id, available, runtime);
+CREATE INDEX movies_identity_idx ON movies (identity, library_id, id);
 CREATE INDEX movies_title_key_idx ON movies (library_id, title_key);
 CREATE INDEX movies_original_key_idx ON movies (library_id, original_key);
-CREATE INDEX movies_tmdb_id_idx ON movies (tmdb_id) WHERE tmdb_id > 0;
-CREATE INDEX movies_imdb_id_idx ON movies (imdb_id) WHERE imdb_id <> '';
+CREATE INDEX movies_tmdb_id_idx ON movies (tmdb_id);
+CREATE INDEX movies_imdb_id_idx ON movies (imdb_id);
 -- Searching walks this index, which is a small part of the table.
 CREATE INDEX movies_search_text_idx ON movies (search_text, id);
 
 CREATE TABLE movie_genres (
-	movie_id TEXT NOT NULL REFERENCES movies (id) ON DELETE CASCADE,
-	genre    TEXT NOT NULL,
-	position INTEGER NOT NULL,
+	movie_id   TEXT NOT NULL REFERENCES movies (id) ON DELETE CASCADE,
+	genre      TEXT NOT NULL,
+	library_id TEXT NOT NULL REFERENCES libraries (id) ON DELETE CASCADE, -- the film's
+	position   INTEGER NOT NULL,
 	PRIMARY KEY (movie_id, genre)
 );
 CREATE INDEX movie_genres_genre_idx ON movie_genres (genre, movie_id);
+CREATE INDEX movie_genres_library_id_idx ON movie_genres (library_id, genre);
 
 CREATE TABLE movie_credits (
 	movie_id   TEXT NOT NULL REFERENCES movies (id) ON DELETE CASCADE,
