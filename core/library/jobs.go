@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
@@ -22,6 +23,9 @@ const (
 // lookForReturn is how long after the last scan a frozen path is scanned again because its disk seems to be back.
 const lookForReturn = 5 * time.Minute
 
+// stalled is how long a scan that runs may go without a commit: longer than the slowest file takes.
+const stalled = 25 * time.Second
+
 // Definitions are the jobs that every worker must know.
 func (s *Service) Definitions() []jobs.Definition {
 	// The longest timeout of all kinds decides how soon the jobs of a killed process are taken up: after twice as long (R2).
@@ -38,7 +42,7 @@ func (s *Service) Definitions() []jobs.Definition {
 // Schedules are the jobs that come by themselves.
 func (s *Service) Schedules() []jobs.Schedule {
 	return []jobs.Schedule{
-		{Job: jobs.Job{Kind: KindTend, Key: "tend", Payload: json.RawMessage("{}"), Priority: 3}, Every: time.Minute, AtStart: true},
+		{Job: jobs.Job{Kind: KindTend, Key: "tend", Payload: json.RawMessage("{}"), Priority: 3}, Every: 20 * time.Second, AtStart: true},
 		{Job: jobs.Job{Kind: KindPurge, Key: "purge", Payload: json.RawMessage("{}"), Priority: 4}, Every: 12 * time.Hour},
 	}
 }
@@ -168,7 +172,7 @@ func (s *Service) Tend(ctx context.Context, _ jobs.Run) error {
 		active, err := s.Store.Read().Scans.Active(ctx, l.ID)
 		switch {
 		case err == nil:
-			if err := s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error { return enqueueScan(ctx, tx, active) }); err != nil {
+			if err := s.revive(ctx, active); err != nil {
 				return err
 			}
 			continue
@@ -187,6 +191,23 @@ func (s *Service) Tend(ctx context.Context, _ jobs.Run) error {
 		}
 	}
 	return nil
+}
+
+// revive has a job go on with a scan that does not move. The job of a process that was killed still counts as running, so another one is
+// made; should the first one live after all, the one that commits first goes on.
+func (s *Service) revive(ctx context.Context, scan domain.Scan) error {
+	var cur cursor
+	key := scan.ID.String()
+	if len(scan.Cursor) > 0 {
+		if err := json.Unmarshal(scan.Cursor, &cur); err != nil {
+			return err
+		}
+		if s.Now().Sub(cur.At) < stalled {
+			return nil
+		}
+		key += "/" + strconv.Itoa(cur.Step)
+	}
+	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error { return enqueueScan(ctx, tx, scan, key) })
 }
 
 func (s *Service) due(ctx context.Context, l domain.Library) (bool, error) {

@@ -363,6 +363,19 @@ func TestTendStartsWhatIsDue(t *testing.T) {
 	if got := tend(); got != "" {
 		t.Fatalf("a scan %q is due", got)
 	}
+	w.deps.Slice = time.Nanosecond
+	w.Service = library.New(w.deps)
+	stopped, err := w.Scan(t.Context(), owner, w.library.ID)
+	w.must(err)
+	w.slice(stopped)
+	w.queue.take(library.KindScan)
+	if tend(); w.queue.take(library.KindScan) != 0 {
+		t.Fatal("a scan that moves gets a second job")
+	}
+	w.clock.pass(time.Minute)
+	if tend(); w.queue.take(library.KindScan) != 1 {
+		t.Fatal("the scan of a killed process is not gone on with")
+	}
 	away := w.root + ".away"
 	w.must(os.Rename(w.root, away))
 	w.must(os.Mkdir(w.root, 0o755))

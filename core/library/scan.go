@@ -56,11 +56,11 @@ func startScan(ctx context.Context, tx store.Tx, library domain.ID, trigger stri
 	if err := tx.Scans.Create(ctx, scan); err != nil {
 		return domain.Scan{}, err
 	}
-	return scan, enqueueScan(ctx, tx, scan)
+	return scan, enqueueScan(ctx, tx, scan, scan.ID.String())
 }
 
-func enqueueScan(ctx context.Context, tx store.Tx, scan domain.Scan) error {
-	job, err := jobs.New(KindScan, scan.ID.String(), scanPayload{scan.ID})
+func enqueueScan(ctx context.Context, tx store.Tx, scan domain.Scan, key string) error {
+	job, err := jobs.New(KindScan, key, scanPayload{scan.ID})
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,9 @@ type cursor struct {
 	// Settled is until when a full scan waits for files that changed a moment ago; they are looked at once more then.
 	Settled time.Time `json:"settled,omitzero"`
 	Waited  bool      `json:"waited,omitempty"`
+	// Step counts commits and At is when the last one was: a scan that does not move lost its process.
+	Step int       `json:"step"`
+	At   time.Time `json:"at,omitzero"`
 }
 
 // walked is the walk over a library path, or over one folder of it.
@@ -216,8 +219,14 @@ func (s *Service) RunScan(ctx context.Context, job jobs.Run) error {
 	return nil
 }
 
-// unlessGone drops the errors that say that the scan, or what it works on, is no more.
+// errOvertaken says that another process works on the scan: one that was thought dead, or one that thought so of this one.
+var errOvertaken = errors.New("another process goes on with the scan")
+
+// unlessGone drops the errors that say that the scan, or what it works on, is no more this process's business.
 func unlessGone(err error) error {
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
 	switch fault.CodeOf(err) {
 	case codeScanFinished, "scan.not_found", "library.not_found":
 		return nil
@@ -263,7 +272,15 @@ func (r *run) commit(ctx context.Context, fn func(ctx context.Context, tx store.
 		return err
 	}
 	var to run
+	now := r.now()
 	err = r.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		stored, err := tx.Scans.Get(ctx, domain.ScopeAll(), r.scan.ID)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(stored.Cursor, r.scan.Cursor) {
+			return errOvertaken
+		}
 		to = *r
 		to.cur = cursor{}
 		if err := json.Unmarshal(position, &to.cur); err != nil {
@@ -272,6 +289,7 @@ func (r *run) commit(ctx context.Context, fn func(ctx context.Context, tx store.
 		if err := fn(ctx, tx, &to); err != nil {
 			return err
 		}
+		to.cur.Step, to.cur.At = r.cur.Step+1, now
 		if to.scan.Cursor, err = json.Marshal(to.cur); err != nil {
 			return err
 		}

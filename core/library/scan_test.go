@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -365,6 +366,39 @@ func TestAScanThatIsKilledAtAnyTimeEndsInTheSameCatalogue(t *testing.T) {
 	}
 	if len(one) != len(other) {
 		t.Fatalf("got %d files, want %d", len(other), len(one))
+	}
+}
+
+func TestTwoProcessesOnOneScanHaveOneEffect(t *testing.T) {
+	t.Parallel()
+	paths := many(40)
+	w := newWorld(t, paths...)
+	w.deps.Slice = time.Millisecond
+	scan, err := w.store.Read().Scans.Active(t.Context(), w.library.ID)
+	w.must(err)
+	var processes sync.WaitGroup
+	for range 3 {
+		service := library.New(w.deps)
+		processes.Go(func() {
+			for {
+				job, _ := jobs.New(library.KindScan, "", map[string]any{"scanId": scan.ID})
+				err := service.RunScan(t.Context(), jobs.Run{Payload: job.Payload, Report: func(context.Context, int, int) {}})
+				if _, again := jobs.Continued(err); again {
+					continue
+				}
+				if err != nil {
+					t.Errorf("a process failed: %v", err)
+				}
+				if now, err := w.GetScan(t.Context(), owner, scan.ID); err != nil || !now.Active() {
+					return
+				}
+			}
+		})
+	}
+	processes.Wait()
+	done, err := w.GetScan(t.Context(), owner, scan.ID)
+	if err != nil || done.State != domain.ScanDone || done.Found != 40 || done.Added != 40 || done.Read != 40 || len(w.files()) != 40 || len(w.films()) != 40 {
+		t.Fatalf("got %+v, %v", done, err)
 	}
 }
 
