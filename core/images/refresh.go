@@ -89,6 +89,11 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 	}
 
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Images.Looked(ctx, movieID, looked); fault.IsNotFound(err) {
+			return nil // the film went meanwhile
+		} else if err != nil {
+			return err
+		}
 		for _, image := range put {
 			if _, err := tx.Images.Put(ctx, image); err != nil {
 				return err
@@ -97,16 +102,10 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 		if err := tx.Images.Delete(ctx, drop...); err != nil {
 			return err
 		}
-		if len(put)+len(drop) > 0 {
-			if err := tx.Events.Publish(ctx, bus.Message{Topic: bus.TopicMovie, Payload: []byte(m.LibraryID.String())}); err != nil {
-				return err
-			}
-		}
-		err := tx.Images.Looked(ctx, movieID, looked)
-		if fault.IsNotFound(err) { // the film went meanwhile
+		if len(put)+len(drop) == 0 {
 			return nil
 		}
-		return err
+		return tx.Events.Publish(ctx, bus.Message{Topic: bus.TopicMovie, Payload: []byte(m.LibraryID.String())})
 	})
 }
 

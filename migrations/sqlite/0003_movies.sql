@@ -39,7 +39,8 @@ CREATE TABLE movies (
 	overview           TEXT NOT NULL
 );
 -- A list is merged from its libraries', each in the order of an index, so that a deep page of any of them costs what the first one does.
-CREATE INDEX movies_sort_key_idx ON movies (library_id, sort_key, id);
+-- The usual order also holds what films are filtered by, for a filter that few films pass is looked for among all.
+CREATE INDEX movies_sort_key_idx ON movies (library_id, sort_key, id, year, rating, resolution, hdr, identity, audio_languages, subtitle_languages);
 CREATE INDEX movies_year_order_idx ON movies (library_id, year_order, sort_key, id);
 CREATE INDEX movies_year_idx ON movies (library_id, year DESC, sort_key, id);
 CREATE INDEX movies_added_at_idx ON movies (library_id, added_at, id);
