@@ -3,6 +3,7 @@ package cli_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -101,6 +102,58 @@ func TestSubtitleNamesInTheDocumentationAreReadAsItSays(t *testing.T) {
 		}
 		if !ok || said != row[1] {
 			t.Errorf("%s is said to be %s, but is %s", row[0], row[1], said)
+		}
+	}
+}
+
+func TestTheReferenceOfSettingsIsTheOneThatTheProgramPrints(t *testing.T) {
+	t.Parallel()
+	written, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if printed := ok(t, t.TempDir(), "", "config", "reference"); printed != string(written) {
+		t.Error("docs/configuration.md is not what the program prints: run \"just generate\" and look at the difference")
+	}
+	described, err := os.ReadFile("../httpd/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if printed := ok(t, t.TempDir(), "", "openapi"); printed != string(described) {
+		t.Error("hosts/httpd/openapi.json is not what the program prints: run \"just generate\" and look at the difference")
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+func TestLinksInTheDocumentationLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			at := file
+			if target != "" {
+				at = filepath.Join(filepath.Dir(file), target)
+			}
+			text, err := os.ReadFile(at)
+			if info, statErr := os.Stat(at); statErr != nil || err != nil && !info.IsDir() {
+				t.Errorf("%s links to %s: %v", file, m[1], statErr)
+				continue
+			}
+			if anchor != "" && !strings.Contains(strings.ToLower(string(text)), "# "+strings.ReplaceAll(anchor, "-", " ")) {
+				t.Errorf("%s links to %s, and there is no such heading", file, m[1])
+			}
 		}
 	}
 }
