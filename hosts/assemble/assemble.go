@@ -82,11 +82,11 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if o.Metadata == nil {
 		o.Metadata = nfo.New()
 	}
-	app = &App{Config: c, Logger: o.Logger, Version: o.Version}
+	opening := &App{Config: c, Logger: o.Logger, Version: o.Version}
+	app = opening
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, app.Close())
-			app = nil
+			err = errors.Join(err, opening.Close()) // app is nil by then
 		}
 	}()
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
