@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"log"
+	"net"
 	"os/signal"
 	"syscall"
 
@@ -11,13 +12,19 @@ import (
 	"github.com/revenge-media/revenge/hosts/config"
 )
 
+func serve(ctx context.Context, c config.Config, ready func(net.Addr)) error {
+	app, err := assemble.Open(ctx, c, assemble.Options{})
+	if err != nil {
+		return err
+	}
+	defer app.Close()
+	return app.Serve(ctx, ready)
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	app, err := assemble.Open(ctx, config.Default(), assemble.Options{})
-	if err != nil {
+	if err := serve(ctx, config.Default(), nil); err != nil {
 		log.Fatal(err)
 	}
-	defer app.Close()
-	log.Fatal(app.Serve(ctx, nil))
 }
