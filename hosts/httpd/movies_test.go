@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -257,5 +258,31 @@ func TestDirectPlayTakesRanges(t *testing.T) {
 	}
 	if p := u.Do(t, http.MethodGet, "/api/v1/stream/"+part.FileID.String()+"/abcdef/direct", nil).Problem(t); p.Code != "playback.stale" {
 		t.Errorf("another revision: %+v", p)
+	}
+}
+
+// A player that is not ours, with nothing but the address: ffmpeg's own HLS client reads every segment of picture and sound to the end.
+func TestAnotherPlayerPlaysByItsAddressAlone(t *testing.T) {
+	t.Parallel()
+	s, _, brazil := showing(t)
+	plan := world.Decode[playback.Plan](t, s.User(t).Post(t, "/movies/"+brazil.ID.String()+"/playback", map[string]any{"capabilities": chromium, "urlToken": true}), http.StatusOK)
+	address := s.URL + plan.Selected.Parts[0].URL
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "warning", "-xerror", "-i", address, "-map", "0:v:0", "-map", "0:a:0", "-f", "framemd5", "-").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pictures, sounds, warnings := 0, 0, []string{}
+	for line := range strings.SplitSeq(string(out), "\n") {
+		switch {
+		case strings.HasPrefix(line, "0,"):
+			pictures++
+		case strings.HasPrefix(line, "1,"):
+			sounds++
+		case line != "" && !strings.HasPrefix(line, "#"):
+			warnings = append(warnings, line)
+		}
+	}
+	if pictures != 16*24 || sounds < 16*48000/1024-4 || len(warnings) > 0 {
+		t.Errorf("%d pictures, %d stretches of sound, and it says %q", pictures, sounds, warnings)
 	}
 }
