@@ -328,6 +328,35 @@ var _ = declare("movies",
 			}
 		}
 	}},
+	law{"ManyYearsAreIndexedByDecade", func(t *testing.T, h Harness) {
+		l := aFilmLibrary(t, h.Store, "a")
+		for year := 1960; year < 2000; year++ {
+			aFilm(t, h.Store, l.ID, fmt.Sprint("Film ", year), year)
+		}
+		f := domain.MovieFilter{Sort: domain.SortYear, Descending: true}
+		entries, err := h.Store.Read().Movies.Index(deadline(t), domain.ScopeAll(), nobody, f)
+		if err != nil || len(entries) != 4 || entries[0].Label != "1990s" || entries[3].Label != "1960s" || entries[1].Count != 10 {
+			t.Fatalf("%+v, %v", entries, err)
+		}
+		page, err := h.Store.Read().Movies.List(deadline(t), domain.ScopeAll(), nobody, f, domain.PageRequest{Limit: 1, Cursor: entries[1].Cursor})
+		if err != nil || page.Items[0].Year != 1989 {
+			t.Errorf("the 1980s begin with %+v, %v", page.Items, err)
+		}
+	}},
+	law{"ListsOfSeveralLibrariesAreOneList", func(t *testing.T, h Harness) {
+		a, b, hidden := aFilmLibrary(t, h.Store, "a"), aFilmLibrary(t, h.Store, "b"), aFilmLibrary(t, h.Store, "c")
+		for i := range 9 {
+			aFilm(t, h.Store, []domain.ID{a.ID, b.ID, hidden.ID}[i%3], fmt.Sprint("Film ", i), 2000+i)
+		}
+		for _, sort := range []domain.MovieSort{domain.SortTitle, domain.SortYear} {
+			f := domain.MovieFilter{Sort: sort}
+			wantTitles(t, f, listFilms(t, h.Store, domain.ScopeOf(a.ID, b.ID, a.ID), nobody, f), "Film 0", "Film 1", "Film 3", "Film 4", "Film 6", "Film 7")
+		}
+		page, err := h.Store.Read().Movies.List(deadline(t), domain.ScopeOf(a.ID), nobody, domain.MovieFilter{LibraryID: &b.ID}, domain.PageRequest{IncludeTotal: true})
+		if err != nil || len(page.Items) != 0 || *page.Total != 0 {
+			t.Errorf("a library out of sight: %+v, %v", page, err)
+		}
+	}},
 	law{"CandidatesShareAnIDOrTitleAndYear", func(t *testing.T, h Harness) {
 		l, other := aFilmLibrary(t, h.Store, "a"), aFilmLibrary(t, h.Store, "b")
 		aFilm(t, h.Store, l.ID, "Ids", 1990, func(m *domain.Movie) { m.TMDbID, m.IMDbID = 603, "tt0133093" })
