@@ -98,6 +98,7 @@ func (r fileRow) file() domain.File {
 	return f
 }
 
+// Known implements store.Files.
 func (r files) Known(ctx context.Context, path domain.ID, prefix, after []byte, limit int) ([]store.KnownFile, error) {
 	var rows []fileRow
 	q := r.db.NewSelect().Model(&rows).
@@ -123,6 +124,7 @@ func (r files) Known(ctx context.Context, path domain.ID, prefix, after []byte, 
 	return known, nil
 }
 
+// Insert implements store.Files.
 func (r files) Insert(ctx context.Context, list ...domain.File) error {
 	for chunk := range slices.Chunk(list, 100) {
 		rows := make([]fileRow, len(chunk))
@@ -136,6 +138,7 @@ func (r files) Insert(ctx context.Context, list ...domain.File) error {
 	return nil
 }
 
+// Update implements store.Files.
 func (r files) Update(ctx context.Context, list ...domain.File) error {
 	for _, f := range list {
 		row := newFileRow(f)
@@ -147,6 +150,7 @@ func (r files) Update(ctx context.Context, list ...domain.File) error {
 	return nil
 }
 
+// Get implements store.Files.
 func (r files) Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.File, error) {
 	list, err := r.GetMany(ctx, scope, id)
 	if err != nil {
@@ -158,6 +162,7 @@ func (r files) Get(ctx context.Context, scope domain.Scope, id domain.ID) (domai
 	return list[0], nil
 }
 
+// GetMany implements store.Files.
 func (r files) GetMany(ctx context.Context, scope domain.Scope, ids ...domain.ID) ([]domain.File, error) {
 	list := []domain.File{}
 	for chunk := range slices.Chunk(ids, 500) {
@@ -183,11 +188,13 @@ func (r files) selected(ctx context.Context, q *bun.SelectQuery) ([]domain.File,
 	return list, nil
 }
 
+// ByMovie implements store.Files.
 func (r files) ByMovie(ctx context.Context, scope domain.Scope, movie domain.ID) ([]domain.File, error) {
 	return r.selected(ctx, inScope(r.db.NewSelect().Where("f.movie_id = ?", movie), "f.library_id", scope).
 		OrderExpr("CASE f.kind WHEN ? THEN 0 ELSE 1 END, f.version_key, f.part, f.path_id, f.walk_key", domain.KindMovie))
 }
 
+// ByFingerprint implements store.Files.
 func (r files) ByFingerprint(ctx context.Context, library domain.ID, fingerprints ...string) ([]domain.File, error) {
 	wanted := slices.DeleteFunc(slices.Clone(fingerprints), func(f string) bool { return f == "" })
 	if len(wanted) == 0 {
@@ -205,6 +212,7 @@ func sortByWalk(list []domain.File) {
 	})
 }
 
+// InFolders implements store.Files.
 func (r files) InFolders(ctx context.Context, path domain.ID, folders ...[]byte) ([]domain.File, error) {
 	list := []domain.File{}
 	for chunk := range slices.Chunk(folders, 500) {
@@ -222,6 +230,7 @@ func (r files) InFolders(ctx context.Context, path domain.ID, folders ...[]byte)
 	return slices.CompactFunc(list, func(a, b domain.File) bool { return a.ID == b.ID }), nil
 }
 
+// List implements store.Files.
 func (r files) List(ctx context.Context, scope domain.Scope, f store.FileFilter, req domain.PageRequest) (domain.Page[domain.File], error) {
 	var rows []fileRow
 	q := inScope(r.db.NewSelect().Model(&rows).ExcludeColumn("media"), "f.library_id", scope)
@@ -262,6 +271,7 @@ func (r files) List(ctx context.Context, scope domain.Scope, f store.FileFilter,
 	return page, nil
 }
 
+// Vanish implements store.Files.
 func (r files) Vanish(ctx context.Context, when time.Time, ids ...domain.ID) error {
 	for chunk := range slices.Chunk(ids, 500) {
 		_, err := r.db.NewUpdate().Model((*fileRow)(nil)).Set("vanished_at = ?", at(when)).
@@ -273,6 +283,7 @@ func (r files) Vanish(ctx context.Context, when time.Time, ids ...domain.ID) err
 	return nil
 }
 
+// Reappear implements store.Files.
 func (r files) Reappear(ctx context.Context, ids ...domain.ID) error {
 	for chunk := range slices.Chunk(ids, 500) {
 		_, err := r.db.NewUpdate().Model((*fileRow)(nil)).Set("vanished_at = NULL").Set("missing_since = NULL").
@@ -286,6 +297,7 @@ func (r files) Reappear(ctx context.Context, ids ...domain.ID) error {
 	return nil
 }
 
+// Count implements store.Files.
 func (r files) Count(ctx context.Context, path domain.ID, since time.Time) (c store.PathCount, err error) {
 	const counted = "f.state <> 'ignored' AND (f.state <> 'missing' OR f.vanished_at >= ?)"
 	err = r.db.NewSelect().Model((*fileRow)(nil)).Where("f.path_id = ?", path).Where(counted, at(since)).
@@ -296,6 +308,7 @@ func (r files) Count(ctx context.Context, path domain.ID, since time.Time) (c st
 	return c, translated(ctx, err, "file")
 }
 
+// MarkMissing implements store.Files.
 func (r files) MarkMissing(ctx context.Context, path domain.ID, when time.Time) ([]domain.ID, error) {
 	ids := []domain.ID{}
 	err := r.db.NewUpdate().Model((*fileRow)(nil)).Set("state = ?", domain.FileMissing).Set("missing_since = ?", at(when)).Set("updated_at = ?", at(when)).
@@ -303,6 +316,7 @@ func (r files) MarkMissing(ctx context.Context, path domain.ID, when time.Time) 
 	return ids, translatedUnlessNone(ctx, err)
 }
 
+// PurgeMissing implements store.Files.
 func (r files) PurgeMissing(ctx context.Context, before time.Time) ([]domain.ID, error) {
 	var rows []fileRow
 	frozen := r.db.NewSelect().Model((*libraryPathRow)(nil)).Column("p.id").Where("p.state = ?", domain.PathFrozen)
@@ -329,6 +343,7 @@ func translatedUnlessNone(ctx context.Context, err error) error {
 	return translated(ctx, err, "file")
 }
 
+// Delete implements store.Files.
 func (r files) Delete(ctx context.Context, ids ...domain.ID) error {
 	for chunk := range slices.Chunk(ids, 500) {
 		if _, err := r.db.NewDelete().Model((*fileRow)(nil)).Where("id IN (?)", bun.List(chunk)).Exec(ctx); err != nil {

@@ -75,7 +75,7 @@ func (r libraryPathRow) path() domain.LibraryPath {
 	}
 }
 
-// Create looks before it inserts, as PostgreSQL ends a transaction whose statement failed; the constraint decides races.
+// Create implements store.Libraries. It looks before it inserts, as PostgreSQL ends a transaction whose statement failed; the constraint decides races.
 func (r libraries) Create(ctx context.Context, l domain.Library) error {
 	if err := r.nameFree(ctx, l); err != nil {
 		return err
@@ -105,6 +105,7 @@ func (r libraries) nameFree(ctx context.Context, l domain.Library) error {
 	return nil
 }
 
+// Get implements store.Libraries.
 func (r libraries) Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.Library, error) {
 	list, err := r.all(ctx, scope, func(q *bun.SelectQuery) *bun.SelectQuery { return q.Where("l.id = ?", id) })
 	if err != nil {
@@ -116,6 +117,7 @@ func (r libraries) Get(ctx context.Context, scope domain.Scope, id domain.ID) (d
 	return list[0], nil
 }
 
+// List implements store.Libraries.
 func (r libraries) List(ctx context.Context, scope domain.Scope) ([]domain.Library, error) {
 	return r.all(ctx, scope, func(q *bun.SelectQuery) *bun.SelectQuery { return q })
 }
@@ -148,6 +150,7 @@ func (r libraries) all(ctx context.Context, scope domain.Scope, where func(*bun.
 	return list, nil
 }
 
+// Update implements store.Libraries.
 func (r libraries) Update(ctx context.Context, l domain.Library) error {
 	if err := r.nameFree(ctx, l); err != nil {
 		return err
@@ -157,39 +160,46 @@ func (r libraries) Update(ctx context.Context, l domain.Library) error {
 	return found(ctx, res, err, "library")
 }
 
+// Delete implements store.Libraries.
 func (r libraries) Delete(ctx context.Context, id domain.ID) error {
 	res, err := r.db.NewDelete().Model((*libraryRow)(nil)).Where("id = ?", id).Exec(ctx)
 	return found(ctx, res, err, "library")
 }
 
+// AddPath implements store.Libraries.
 func (r libraries) AddPath(ctx context.Context, p domain.LibraryPath) error {
 	row := newLibraryPathRow(p)
 	_, err := r.db.NewInsert().Model(&row).Exec(ctx)
 	return translated(ctx, err, "library_path")
 }
 
+// UpdatePath implements store.Libraries.
 func (r libraries) UpdatePath(ctx context.Context, p domain.LibraryPath) error {
 	row := newLibraryPathRow(p)
 	res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("id").WherePK().Exec(ctx)
 	return found(ctx, res, err, "library_path")
 }
 
+// RemovePath implements store.Libraries.
 func (r libraries) RemovePath(ctx context.Context, id domain.ID) error {
 	res, err := r.db.NewDelete().Model((*libraryPathRow)(nil)).Where("id = ?", id).Exec(ctx)
 	return found(ctx, res, err, "library_path")
 }
 
+// Grant implements store.Libraries.
 func (r libraries) Grant(ctx context.Context, a domain.LibraryAccess) error {
 	row := libraryAccessRow{LibraryID: a.LibraryID, UserID: a.UserID, GrantedAt: at(a.GrantedAt)}
 	_, err := r.db.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
 	return translated(ctx, err, "library_access")
 }
 
+// Ungrant implements store.Libraries.
 func (r libraries) Ungrant(ctx context.Context, library, user domain.ID) error {
 	_, err := r.db.NewDelete().Model((*libraryAccessRow)(nil)).Where("library_id = ?", library).Where("user_id = ?", user).Exec(ctx)
 	return translated(ctx, err, "library_access")
 }
 
+// Access implements store.Libraries.
 func (r libraries) Access(ctx context.Context, library domain.ID) ([]domain.LibraryAccess, error) {
 	var rows []libraryAccessRow
 	err := r.db.NewSelect().Model(&rows).Column("a.library_id", "a.user_id", "a.granted_at").ColumnExpr("u.username AS username").
@@ -204,6 +214,7 @@ func (r libraries) Access(ctx context.Context, library domain.ID) ([]domain.Libr
 	return list, nil
 }
 
+// VisibleTo implements store.Libraries.
 func (r libraries) VisibleTo(ctx context.Context, user domain.ID, restricted bool) ([]domain.ID, error) {
 	ids := []domain.ID{}
 	granted := r.db.NewSelect().Model((*libraryAccessRow)(nil)).ColumnExpr("1").Where("a.library_id = l.id").Where("a.user_id = ?", user)

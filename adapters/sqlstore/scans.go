@@ -68,7 +68,7 @@ func (r scanRow) scan() domain.Scan {
 
 var activeScan = bun.List([]domain.ScanState{domain.ScanQueued, domain.ScanRunning})
 
-// Create looks before it inserts, as PostgreSQL ends a transaction whose statement failed; the constraint decides races.
+// Create implements store.Scans. It looks before it inserts, as PostgreSQL ends a transaction whose statement failed; the constraint decides races.
 func (r scans) Create(ctx context.Context, s domain.Scan) error {
 	if s.Active() {
 		switch _, err := r.Active(ctx, s.LibraryID); {
@@ -83,6 +83,7 @@ func (r scans) Create(ctx context.Context, s domain.Scan) error {
 	return translated(ctx, err, "scan")
 }
 
+// Get implements store.Scans.
 func (r scans) Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.Scan, error) {
 	var row scanRow
 	err := inScope(r.db.NewSelect().Model(&row).Where("s.id = ?", id), "s.library_id", scope).Scan(ctx)
@@ -92,6 +93,7 @@ func (r scans) Get(ctx context.Context, scope domain.Scope, id domain.ID) (domai
 	return row.scan(), nil
 }
 
+// Update implements store.Scans.
 func (r scans) Update(ctx context.Context, s domain.Scan) error {
 	row := newScanRow(s)
 	res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("id").WherePK().Where("state IN (?)", activeScan).Exec(ctx)
@@ -104,6 +106,7 @@ func (r scans) Update(ctx context.Context, s domain.Scan) error {
 	return fault.New(fault.Conflict, "scan.finished", "This scan has ended already.")
 }
 
+// Active implements store.Scans.
 func (r scans) Active(ctx context.Context, library domain.ID) (domain.Scan, error) {
 	var row scanRow
 	err := r.db.NewSelect().Model(&row).Where("s.library_id = ?", library).Where("s.state IN (?)", activeScan).Scan(ctx)
@@ -113,6 +116,7 @@ func (r scans) Active(ctx context.Context, library domain.ID) (domain.Scan, erro
 	return row.scan(), nil
 }
 
+// List implements store.Scans.
 func (r scans) List(ctx context.Context, library domain.ID, req domain.PageRequest) (domain.Page[domain.Scan], error) {
 	var rows []scanRow
 	var created micros
