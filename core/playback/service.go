@@ -60,6 +60,7 @@ type Service struct {
 	indexing flight.Group[opened]
 	encoding flight.Group[[]byte]
 	limits   *limits
+	plays    activity
 	copies   *repackager
 	tools    toolCheck
 	key      tokenKey

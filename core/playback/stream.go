@@ -41,6 +41,7 @@ func (s *Service) Direct(ctx context.Context, actor domain.Actor, file domain.ID
 	if err != nil {
 		return nil, err
 	}
+	s.plays.seen(actor, file, MethodDirect, s.Now())
 	guarded := &guardedReader{file: open, section: io.NewSectionReader(open, 0, open.Size()), checked: s.Now(), now: s.Now, check: func() error { return s.stillAllowed(ctx, actor, l) }}
 	return &Content{ReadSeeker: guarded, Closer: open, Size: open.Size(), ModifiedAt: open.ModifiedAt(), MIME: mimeOf(l.file.Media.Container),
 		ETag: `"` + l.file.Revision + `"`}, nil
@@ -214,6 +215,7 @@ func (s *Service) VideoSegment(ctx context.Context, actor domain.Actor, file dom
 	if err != nil {
 		return err
 	}
+	s.plays.seen(actor, file, MethodRemux, s.Now())
 	return s.segment(ctx, src, number, n, w)
 }
 
@@ -233,8 +235,10 @@ func (s *Service) AudioSegment(ctx context.Context, actor domain.Actor, file dom
 		return err
 	}
 	if method == StreamCopy {
+		s.plays.seen(actor, file, MethodRemux, s.Now())
 		return s.segment(ctx, src, number, n, w)
 	}
+	s.plays.seen(actor, file, MethodAudioEncode, s.Now())
 	data, err := s.encoded(ctx, actor, src, track, n)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/revenge-media/revenge/core"
+	"github.com/revenge-media/revenge/core/domain"
 )
 
 // metrics are what GET /metrics shows on its own listener (SPEC 2).
@@ -51,9 +52,8 @@ var (
 	descJobs      = prometheus.NewDesc("revenge_jobs", "Jobs by queue and state.", []string{"queue", "state"}, nil)
 	descOldest    = prometheus.NewDesc("revenge_jobs_oldest_waiting_seconds", "Age of the oldest waiting job by queue.", []string{"queue"}, nil)
 	descStreams   = prometheus.NewDesc("revenge_streams", "Play sessions that were active within the last minute, by method.", []string{"method"}, nil)
-	descEncodes   = prometheus.NewDesc("revenge_encodes", "Encoders that run now.", nil, nil)
-	descScans     = prometheus.NewDesc("revenge_scans", "Scans that are queued or run.", nil, nil)
-	descSessions  = prometheus.NewDesc("revenge_sessions", "Sessions seen within the last hour.", nil, nil)
+	descEncodes   = prometheus.NewDesc("revenge_encodes", "Encoded segments that somebody waits for.", nil, nil)
+	descScans     = prometheus.NewDesc("revenge_scan_files", "Files of scans that are queued or run, by what was done with them.", []string{"library", "done"}, nil)
 )
 
 // Describe sends nothing: the set depends on what is there, which makes this an unchecked collector.
@@ -81,6 +81,12 @@ func (c coreCollector) Collect(out chan<- prometheus.Metric) {
 	hits, misses := c.core.Cache.Stats()
 	counter(descCache, float64(hits), "l1", "hit")
 	counter(descCache, float64(misses), "l1", "miss")
+	activity := c.core.Playback.Activity()
+	for method, n := range activity.Streams {
+		gauge(descStreams, float64(n), string(method))
+	}
+	gauge(descEncodes, float64(activity.Encodes))
+	c.collectScans(ctx, gauge)
 	if queues, err := c.core.Jobs.Stats(ctx); err == nil {
 		for _, q := range queues {
 			gauge(descJobs, float64(q.Waiting), string(q.Queue), "waiting")
@@ -88,5 +94,21 @@ func (c coreCollector) Collect(out chan<- prometheus.Metric) {
 			gauge(descJobs, float64(q.Dead), string(q.Queue), "dead")
 			gauge(descOldest, q.OldestWaiting.Seconds(), string(q.Queue))
 		}
+	}
+}
+
+func (c coreCollector) collectScans(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+	libraries, err := c.core.Library.List(ctx, domain.SystemActor())
+	if err != nil {
+		return
+	}
+	for _, l := range libraries {
+		scan, err := c.core.Library.CurrentScan(ctx, domain.SystemActor(), l.ID)
+		if err != nil || !scan.Active() {
+			continue
+		}
+		gauge(descScans, float64(scan.Found), l.ID.String(), "found")
+		gauge(descScans, float64(scan.Read), l.ID.String(), "read")
+		gauge(descScans, float64(scan.Failed), l.ID.String(), "failed")
 	}
 }
