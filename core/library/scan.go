@@ -205,9 +205,10 @@ func (s *Service) RunScan(ctx context.Context, job jobs.Run) error {
 		return unlessGone(err)
 	}
 	done, err := r.stages(ctx)
+	if err != nil && unlessGone(err) == nil {
+		done, err = true, nil // cancelled, its library removed, or another process goes on
+	}
 	switch {
-	case unlessGone(err) == nil && err != nil:
-		return nil // cancelled, or its library removed
 	case err != nil && job.LastAttempt && ctx.Err() == nil:
 		return errors.Join(err, r.fail(ctx, err))
 	case err != nil:
