@@ -95,7 +95,7 @@ func openDriver[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], co
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	if err := migrate(ctx, migrator); err != nil {
 		return nil, nil, err
 	}
 	c, err := river.NewClient(driver, &river.Config{Logger: quiet(config.Logger)})
@@ -103,6 +103,22 @@ func openDriver[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], co
 		return nil, nil, err
 	}
 	return c, insert(c), nil
+}
+
+// migrate brings River's tables up to date. River takes no lock: of processes that start together one wins each step, the others' step is
+// rolled back, and they look again (R16).
+func migrate[TTx any](ctx context.Context, migrator *rivermigrate.Migrator[TTx]) (err error) {
+	for range 10 {
+		if _, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return err
 }
 
 // quiet keeps River's running commentary out of the log; its warnings stay.
