@@ -5,7 +5,9 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-	{ ignores: ['build/', '.svelte-kit/', 'src/lib/paraglide/', 'src/lib/api/schema.d.ts', 'e2e/screenshots/'] },
+	{
+		ignores: ['build/', '.svelte-kit/', 'src/lib/paraglide/', 'src/lib/api/schema.d.ts', 'e2e/screenshots/']
+	},
 	js.configs.recommended,
 	...ts.configs.recommended,
 	...svelte.configs.recommended,
@@ -14,7 +16,9 @@ export default ts.config(
 		rules: {
 			'no-undef': 'off',
 			// The app is always served from the root: links are plain paths.
-			'svelte/no-navigation-without-resolve': 'off'
+			'svelte/no-navigation-without-resolve': 'off',
+			// Maps and addresses that are only read once are no state.
+			'svelte/prefer-svelte-reactivity': 'off'
 		}
 	},
 	{

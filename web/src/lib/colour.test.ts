@@ -1,6 +1,19 @@
 import { rgbaToThumbHash } from 'thumbhash';
 import { describe, expect, test } from 'vitest';
-import { ambientOf, contrast, hashBytes, mix, nearestHue, neutral, scrimFor, titleHash, toOklch, tokens, toRgb, type Rgb } from './colour';
+import {
+	ambientOf,
+	contrast,
+	hashBytes,
+	mix,
+	nearestHue,
+	neutral,
+	scrimFor,
+	titleHash,
+	toOklch,
+	tokens,
+	toRgb,
+	type Rgb
+} from './colour';
 
 /** A thumbhash of a picture whose left and right halves have one colour each. */
 function hashOf(left: Rgb, right: Rgb = left): string {
@@ -15,7 +28,12 @@ function hashOf(left: Rgb, right: Rgb = left): string {
 
 describe('colour', () => {
 	test('OKLCH and sRGB are each other’s inverse', () => {
-		for (const rgb of [[1, 0, 0], [0.2, 0.6, 0.4], [0.9, 0.9, 0.1], [0.5, 0.5, 0.5]] as Rgb[])
+		for (const rgb of [
+			[1, 0, 0],
+			[0.2, 0.6, 0.4],
+			[0.9, 0.9, 0.1],
+			[0.5, 0.5, 0.5]
+		] as Rgb[])
 			toRgb(toOklch(rgb)).forEach((v, i) => expect(v).toBeCloseTo(rgb[i]!, 3));
 	});
 	test('white on black has the greatest contrast there is', () => {
@@ -75,7 +93,12 @@ describe('scrim', () => {
 		expect(scrimFor(hashOf([1, 1, 1]), box, text, ground, 4.5)).toBeGreaterThan(0.7);
 	});
 	test('gives text its contrast over any picture', () => {
-		for (const colour of [[1, 1, 1], [1, 1, 0], [0.5, 0.5, 0.5], [1, 0.2, 0.2]] as Rgb[]) {
+		for (const colour of [
+			[1, 1, 1],
+			[1, 1, 0],
+			[0.5, 0.5, 0.5],
+			[1, 0.2, 0.2]
+		] as Rgb[]) {
 			const alpha = scrimFor(hashOf(colour), box, text, ground, 4.5);
 			expect(contrast(text, mix(ground, alpha, colour))).toBeGreaterThan(4.3);
 		}

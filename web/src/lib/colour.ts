@@ -129,7 +129,13 @@ const steps = [0.56, 0.66, 0.78, 0.88] as const;
  * The weakest of four scrims in the ground's colour that gives text its contrast over a picture.
  * @param needed 4.5 for text, 3 from 24 px
  */
-export function scrimFor(thumbhash: string | undefined, box: Box, text: Rgb, ground: Rgb, needed: number): number {
+export function scrimFor(
+	thumbhash: string | undefined,
+	box: Box,
+	text: Rgb,
+	ground: Rgb,
+	needed: number
+): number {
 	const picture = pixelsOf(thumbhash);
 	if (!picture) return steps[1];
 	const { w, h, rgba } = picture;

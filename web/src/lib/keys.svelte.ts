@@ -21,7 +21,8 @@ export const letters = (() => {
 export function typing(event: KeyboardEvent): boolean {
 	const target = event.target as HTMLElement | null;
 	return (
-		!!target?.closest('input:not([type=checkbox],[type=radio],[type=range]), textarea, select, [contenteditable]') ||
-		!!document.querySelector('[role=menu][data-state=open]')
+		!!target?.closest(
+			'input:not([type=checkbox],[type=radio],[type=range]), textarea, select, [contenteditable]'
+		) || !!document.querySelector('[role=menu][data-state=open]')
 	);
 }

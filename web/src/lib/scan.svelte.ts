@@ -38,8 +38,11 @@ export class LiveScan {
 	}
 
 	#take(scan: Scan) {
-		const ended = this.active && (scan.state === 'done' || scan.state === 'cancelled' || scan.state === 'failed');
-		const done = { find: scan.found, read: scan.read, match: scan.matched, artwork: scan.artwork }[scan.stage];
+		const ended =
+			this.active && (scan.state === 'done' || scan.state === 'cancelled' || scan.state === 'failed');
+		const done = { find: scan.found, read: scan.read, match: scan.matched, artwork: scan.artwork }[
+			scan.stage
+		];
 		const now = Date.now();
 		if (this.#last && this.#last.stage === scan.stage && this.scan?.id === scan.id) {
 			const seconds = (now - this.#last.at) / 1000;
@@ -63,8 +66,18 @@ export function stagesOf(scan: Scan) {
 	const share = (done: number, total: number, at: number) =>
 		now > at ? 1 : total > 0 ? Math.min(1, done / total) : 0;
 	return [
-		{ stage: 'find' as const, done: scan.found, total: scan.found, share: now > 0 ? 1 : scan.found ? 0.5 : 0 },
-		{ stage: 'read' as const, done: scan.read, total: scan.readTotal, share: share(scan.read, scan.readTotal, 1) },
+		{
+			stage: 'find' as const,
+			done: scan.found,
+			total: scan.found,
+			share: now > 0 ? 1 : scan.found ? 0.5 : 0
+		},
+		{
+			stage: 'read' as const,
+			done: scan.read,
+			total: scan.readTotal,
+			share: share(scan.read, scan.readTotal, 1)
+		},
 		{
 			stage: 'match' as const,
 			done: scan.matched,

@@ -1,71 +1,41 @@
+import createClient from 'openapi-fetch';
 import { connection } from '$lib/connection.svelte';
 import { asProblem, Problem, problemOf } from './problem';
-
-type Value = string | number | boolean | undefined;
-/** Query parameters; undefined and empty ones are left out, lists repeat. */
-export type Query = Record<string, Value | readonly string[]>;
-
-export interface Options {
-	query?: Query;
-	body?: unknown;
-	signal?: AbortSignal;
-	/** Lets the request outlive the page. */
-	keepalive?: boolean;
-	headers?: Record<string, string>;
-}
+import type { paths } from './schema';
 
 /** Hears that the session has ended, from whichever request noticed first. */
 export const signedOut: { handler?: () => void } = {};
 
-export function address(path: string, query: Query = {}): string {
-	const search = new URLSearchParams();
-	for (const [key, value] of Object.entries(query)) {
-		if (value === undefined || value === '') continue;
-		for (const one of Array.isArray(value) ? value : [value]) search.append(key, String(one));
-	}
-	const text = search.toString();
-	return `/api/v1${path}${text ? `?${text}` : ''}`;
-}
-
-/** One request to the server, by the session cookie. Every failure is thrown as a Problem. */
-export async function call<T = void>(
-	method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-	path: string,
-	{ query, body, signal, keepalive, headers }: Options = {}
-): Promise<T> {
-	let response: Response;
+/** Sends a request by the session cookie and notes whether the server is there. */
+async function reach(request: Request): Promise<Response> {
+	// The server takes unsafe requests by cookie only as JSON from its own pages.
+	if (request.method !== 'GET') request.headers.set('Content-Type', 'application/json');
 	try {
-		response = await fetch(address(path, query), {
-			method,
-			signal,
-			keepalive,
-			credentials: 'same-origin',
-			headers: {
-				Accept: 'application/json',
-				// The server takes unsafe requests by cookie only as JSON from its own pages.
-				...(method === 'GET' ? {} : { 'Content-Type': 'application/json' }),
-				...headers
-			},
-			body: body === undefined ? undefined : JSON.stringify(body)
-		});
+		const response = await fetch(request);
+		connection.found();
+		return response;
 	} catch (error) {
-		if (signal?.aborted) throw error;
+		if (request.signal.aborted) throw error;
 		connection.lost();
 		throw new Problem({ status: 0, code: 'network', message: asProblem(error).message });
 	}
-	connection.found();
-	if (response.status === 204) return undefined as T;
-	const text = await response.text();
-	let json: unknown;
-	try {
-		json = text ? JSON.parse(text) : undefined;
-	} catch {
-		json = undefined;
-	}
-	if (!response.ok) {
-		const problem = problemOf(response, json);
-		if (problem.status === 401 && !path.startsWith('/auth/') && !path.startsWith('/setup/')) signedOut.handler?.();
-		throw problem;
-	}
-	return json as T;
+}
+
+/** The server's API, typed by its own description. */
+export const client = createClient<paths>({ baseUrl: '', credentials: 'same-origin', fetch: reach });
+
+interface Answer<T> {
+	data?: T;
+	error?: unknown;
+	response: Response;
+}
+
+/** The body of an answer. Every failure is thrown as a Problem. */
+export async function bodyOf<T>(request: Promise<Answer<T>>): Promise<T> {
+	const { data, error, response } = await request;
+	if (response.ok) return data as T;
+	const problem = problemOf(response, error);
+	const path = new URL(response.url).pathname;
+	if (problem.status === 401 && !/^\/api\/v1\/(auth|setup)\//.test(path)) signedOut.handler?.();
+	throw problem;
 }

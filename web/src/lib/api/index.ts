@@ -1,8 +1,16 @@
-import { call, type Query } from './client';
+import { bodyOf, client } from './client';
+import type { components, operations } from './schema';
 import type * as t from './types';
 
 export type * from './types';
 export { Problem, asProblem } from './problem';
+
+/** What restricts and sorts the list of films. */
+export type MovieQuery = Omit<
+	NonNullable<operations['listMovies']['parameters']['query']>,
+	'limit' | 'cursor' | 'includeTotal'
+>;
+export type FileState = NonNullable<NonNullable<operations['listFiles']['parameters']['query']>['state']>;
 
 interface Paging {
 	cursor?: string;
@@ -10,93 +18,115 @@ interface Paging {
 	includeTotal?: boolean;
 }
 type Signal = { signal?: AbortSignal };
-const paging = (p: Paging): Query => ({ cursor: p.cursor, limit: p.limit, includeTotal: p.includeTotal });
+
+/** The first page has no cursor. */
+const paging = ({ cursor, ...rest }: Paging): Paging => ({ ...rest, cursor: cursor || undefined });
+const film = (id: string) => ({ params: { path: { id } } });
+const byId = film;
 
 /** Every request that the interface makes, by what it is about. */
 export const api = {
-	settings: () => call<t.ServerSettings>('GET', '/settings'),
+	settings: () => bodyOf(client.GET('/api/v1/settings')),
 
 	setup: {
-		check: (code: string) => call('POST', '/setup/check', { body: { code } }),
-		claim: (body: { code: string; username: string; password: string; displayName?: string; email?: string }) =>
-			call<t.Me>('POST', '/setup/claim', { body: { ...body, cookie: true } })
+		check: (code: string) => bodyOf(client.POST('/api/v1/setup/check', { body: { code } })),
+		claim: (body: { code: string; username: string; password: string }) =>
+			bodyOf(client.POST('/api/v1/setup/claim', { body: { ...body, cookie: true } }))
 	},
 	auth: {
 		login: (login: string, password: string) =>
-			call<t.Me>('POST', '/auth/login', { body: { login, password, cookie: true } }),
-		logout: () => call('POST', '/auth/logout')
+			bodyOf(client.POST('/api/v1/auth/login', { body: { login, password, cookie: true } })),
+		logout: () => bodyOf(client.POST('/api/v1/auth/logout'))
 	},
-	me: () => call<t.Me>('GET', '/users/me'),
+	me: () => bodyOf(client.GET('/api/v1/users/me')),
 	preferences: {
-		get: () => call<t.Preferences>('GET', '/users/me/preferences'),
-		set: (change: Partial<t.Preferences>) =>
-			call<t.Preferences>('PATCH', '/users/me/preferences', { body: change })
+		get: () => bodyOf(client.GET('/api/v1/users/me/preferences')),
+		set: (body: components['schemas']['PreferencesPatchBody']) =>
+			bodyOf(client.PATCH('/api/v1/users/me/preferences', { body }))
 	},
 	sessions: {
-		list: () => call<t.List<t.Session>>('GET', '/sessions'),
-		revoke: (id: string) => call('DELETE', `/sessions/${id}`),
-		revokeOthers: () => call('DELETE', '/sessions', { query: { keepCurrent: true } })
+		list: () => bodyOf(client.GET('/api/v1/sessions')),
+		revoke: (id: string) => bodyOf(client.DELETE('/api/v1/sessions/{id}', byId(id))),
+		revokeOthers: () =>
+			bodyOf(client.DELETE('/api/v1/sessions', { params: { query: { keepCurrent: true } } }))
 	},
 
 	movies: {
-		page: (filter: Query, page: Paging, { signal }: Signal = {}) =>
-			call<t.Page<t.MovieItem>>('GET', '/movies', { query: { ...filter, ...paging(page) }, signal }),
-		index: (filter: Query, { signal }: Signal = {}) =>
-			call<t.List<t.IndexEntry>>('GET', '/movies/index', { query: filter, signal }),
+		page: (query: MovieQuery, page: Paging, { signal }: Signal = {}) =>
+			bodyOf(client.GET('/api/v1/movies', { params: { query: { ...query, ...paging(page) } }, signal })),
+		index: (query: MovieQuery, { signal }: Signal = {}) =>
+			bodyOf(client.GET('/api/v1/movies/index', { params: { query }, signal })),
 		recentlyAdded: (page: Paging) =>
-			call<t.Page<t.MovieItem>>('GET', '/movies/recently-added', { query: paging(page) }),
+			bodyOf(client.GET('/api/v1/movies/recently-added', { params: { query: paging(page) } })),
 		continueWatching: (page: Paging) =>
-			call<t.Page<t.MovieItem>>('GET', '/movies/continue-watching', { query: paging(page) }),
-		dismiss: (id: string) => call('DELETE', `/movies/${id}/continue-watching`),
+			bodyOf(client.GET('/api/v1/movies/continue-watching', { params: { query: paging(page) } })),
+		dismiss: (id: string) => bodyOf(client.DELETE('/api/v1/movies/{id}/continue-watching', film(id))),
 		history: (page: Paging) =>
-			call<t.Page<t.HistoryEntry>>('GET', '/movies/watch-history', { query: paging(page) }),
-		stats: () => call<t.MovieStats>('GET', '/movies/stats'),
-		genres: () => call<t.List<t.Count>>('GET', '/genres'),
-		get: (id: string) => call<t.Movie>('GET', `/movies/${id}`),
-		files: (id: string) => call<t.List<t.MediaFile>>('GET', `/movies/${id}/files`),
-		cast: (id: string) => call<t.List<t.Credit>>('GET', `/movies/${id}/cast`),
-		crew: (id: string) => call<t.List<t.Credit>>('GET', `/movies/${id}/crew`),
+			bodyOf(client.GET('/api/v1/movies/watch-history', { params: { query: paging(page) } })),
+		stats: () => bodyOf(client.GET('/api/v1/movies/stats')),
+		genres: () => bodyOf(client.GET('/api/v1/genres')),
+		get: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}', film(id))),
+		files: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/files', film(id))),
+		cast: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/cast', film(id))),
+		crew: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/crew', film(id))),
 		setWatched: (id: string, watched: boolean) =>
-			call<t.WatchState>(watched ? 'POST' : 'DELETE', `/movies/${id}/watched`),
-		progress: (id: string) => call<t.WatchState>('GET', `/movies/${id}/progress`),
+			watched
+				? bodyOf(client.POST('/api/v1/movies/{id}/watched', film(id)))
+				: bodyOf(client.DELETE('/api/v1/movies/{id}/watched', film(id))),
 		saveProgress: (
 			id: string,
 			body: { position: number; duration: number; fileId?: string; paused?: boolean },
 			keepalive = false
-		) => call<t.WatchState>('POST', `/movies/${id}/progress`, { body, keepalive }),
-		resetProgress: (id: string) => call('DELETE', `/movies/${id}/progress`),
+		) => bodyOf(client.POST('/api/v1/movies/{id}/progress', { ...film(id), body, keepalive })),
+		resetProgress: (id: string) => bodyOf(client.DELETE('/api/v1/movies/{id}/progress', film(id))),
 		playback: (id: string, body: { capabilities: t.Capabilities; version?: string; part?: string }) =>
-			call<t.Playback>('POST', `/movies/${id}/playback`, { body })
+			bodyOf(client.POST('/api/v1/movies/{id}/playback', { ...film(id), body }))
 	},
 
 	libraries: {
-		list: () => call<t.List<t.Library>>('GET', '/libraries'),
-		get: (id: string) => call<t.Library>('GET', `/libraries/${id}`),
+		list: () => bodyOf(client.GET('/api/v1/libraries')),
+		get: (id: string) => bodyOf(client.GET('/api/v1/libraries/{id}', byId(id))),
 		create: (body: { name: string; paths: string[]; restricted: boolean; open: boolean; locale: string }) =>
-			call<t.Library>('POST', '/admin/libraries', { body }),
-		change: (id: string, body: Partial<Pick<t.Library, 'name' | 'restricted' | 'open' | 'locale'>>) =>
-			call<t.Library>('PATCH', `/admin/libraries/${id}`, { body }),
-		remove: (id: string) => call('DELETE', `/admin/libraries/${id}`),
+			bodyOf(client.POST('/api/v1/admin/libraries', { body })),
+		change: (id: string, body: components['schemas']['UpdateLibraryInputBody']) =>
+			bodyOf(client.PATCH('/api/v1/admin/libraries/{id}', { ...byId(id), body })),
+		remove: (id: string) => bodyOf(client.DELETE('/api/v1/admin/libraries/{id}', byId(id))),
 		addPath: (id: string, path: string) =>
-			call<t.LibraryPath>('POST', `/admin/libraries/${id}/paths`, { body: { path } }),
-		removePath: (id: string, pathId: string) => call('DELETE', `/admin/libraries/${id}/paths/${pathId}`),
-		access: (id: string) => call<t.List<t.LibraryAccess>>('GET', `/admin/libraries/${id}/access`),
-		grant: (id: string, userId: string) => call('POST', `/admin/libraries/${id}/access`, { body: { userId } }),
-		withdraw: (id: string, userId: string) => call('DELETE', `/admin/libraries/${id}/access/${userId}`),
-		scan: (id: string) => call<t.Scan>('GET', `/admin/libraries/${id}/scan`),
-		startScan: (id: string) => call<t.Scan>('POST', `/admin/libraries/${id}/scan`),
-		stopScan: (id: string) => call('DELETE', `/admin/libraries/${id}/scan`),
+			bodyOf(client.POST('/api/v1/admin/libraries/{id}/paths', { ...byId(id), body: { path } })),
+		removePath: (id: string, pathId: string) =>
+			bodyOf(
+				client.DELETE('/api/v1/admin/libraries/{id}/paths/{pathId}', { params: { path: { id, pathId } } })
+			),
+		access: (id: string) => bodyOf(client.GET('/api/v1/admin/libraries/{id}/access', byId(id))),
+		grant: (id: string, userId: string) =>
+			bodyOf(client.POST('/api/v1/admin/libraries/{id}/access', { ...byId(id), body: { userId } })),
+		withdraw: (id: string, userId: string) =>
+			bodyOf(
+				client.DELETE('/api/v1/admin/libraries/{id}/access/{userId}', { params: { path: { id, userId } } })
+			),
+		scan: (id: string) => bodyOf(client.GET('/api/v1/admin/libraries/{id}/scan', byId(id))),
+		startScan: (id: string) => bodyOf(client.POST('/api/v1/admin/libraries/{id}/scan', byId(id))),
+		stopScan: (id: string) => bodyOf(client.DELETE('/api/v1/admin/libraries/{id}/scan', byId(id))),
 		confirmMissing: (id: string, pathId?: string) =>
-			call<t.Library>('POST', `/admin/libraries/${id}/missing/confirm`, { body: pathId ? { pathId } : {} })
+			bodyOf(
+				client.POST('/api/v1/admin/libraries/{id}/missing/confirm', {
+					...byId(id),
+					body: pathId ? { pathId } : {}
+				})
+			)
 	},
 	admin: {
-		users: () => call<t.Page<t.User>>('GET', '/admin/users', { query: { limit: 100 } }),
+		users: () => bodyOf(client.GET('/api/v1/admin/users', { params: { query: { limit: 100 } } })),
 		directories: (handle: string | undefined, titles: boolean) =>
-			call<t.Directories>('GET', '/admin/directories', { query: { path: handle, titles: titles || undefined } }),
-		files: (state: string, libraryId: string, page: Paging) =>
-			call<t.Page<t.MediaFile>>('GET', '/admin/files', { query: { state, libraryId, ...paging(page) } }),
-		readAgain: (id: string) => call<t.MediaFile>('POST', `/admin/files/${id}/read`),
-		ignore: (id: string) => call<t.MediaFile>('POST', `/admin/files/${id}/ignore`)
+			bodyOf(
+				client.GET('/api/v1/admin/directories', {
+					params: { query: { path: handle, titles: titles || undefined } }
+				})
+			),
+		files: (state: FileState, libraryId: string, page: Paging) =>
+			bodyOf(client.GET('/api/v1/admin/files', { params: { query: { state, libraryId, ...paging(page) } } })),
+		readAgain: (id: string) => bodyOf(client.POST('/api/v1/admin/files/{id}/read', byId(id))),
+		ignore: (id: string) => bodyOf(client.POST('/api/v1/admin/files/{id}/ignore', byId(id)))
 	}
 };
 

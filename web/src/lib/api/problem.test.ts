@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { localPath } from '$lib/local';
 import { asProblem, problemOf } from './problem';
 
-const answer = (status: number, headers: Record<string, string> = {}) => new Response(null, { status, headers });
+const answer = (status: number, headers: Record<string, string> = {}) =>
+	new Response(null, { status, headers });
 
 test('a refusal says what the server said, with the request’s id', () => {
 	const problem = problemOf(answer(422), {
@@ -30,6 +31,13 @@ test('a server that is not there is told from a refusal', () => {
 });
 test('sign-in leads back to this site only', () => {
 	expect(localPath('/movies?q=a')).toBe('/movies?q=a');
-	for (const evil of ['//evil.example', '/\\evil.example', 'https://evil.example', 'javascript:alert(1)', '', null])
+	for (const evil of [
+		'//evil.example',
+		'/\\evil.example',
+		'https://evil.example',
+		'javascript:alert(1)',
+		'',
+		null
+	])
 		expect(localPath(evil)).toBe('/');
 });

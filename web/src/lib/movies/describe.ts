@@ -44,8 +44,8 @@ export function describeReason({ code, message }: Reason): string {
 
 /** The name of a version; the picture's size where it has none of its own. */
 export const versionName = (version: { label: string }, file?: MediaFile) =>
-	version.label || file?.version || pictureName(file?.resolution) || m.version_only();
+	pictureName(version.label) || file?.version || pictureName(file?.resolution) || m.version_only();
 
-/** "4K", "1080p". */
+/** "4K", "1080p", "SD"; any other name as it is. */
 export const pictureName = (resolution: string | undefined) =>
 	resolution === '2160p' ? '4K' : resolution === '4320p' ? '8K' : (resolution ?? '').replace(/^sd$/, 'SD');

@@ -1,4 +1,4 @@
-import type { Query } from '$lib/api/client';
+import type { MovieQuery } from '$lib/api';
 
 /** What the grid shows: the address bar is its only home. */
 export interface Filter {
@@ -72,19 +72,19 @@ const hd = ['720p', '1080p', '1440p', '2160p', '4320p'];
 const uhd = ['2160p', '4320p'];
 
 /** The filter as the server's query. */
-export const queryOf = (f: Filter): Query => ({
-	q: f.q,
-	libraryId: f.libraryId,
-	genre: f.genres,
+export const queryOf = (f: Filter): MovieQuery => ({
+	q: f.q || undefined,
+	libraryId: f.libraryId || undefined,
+	genre: f.genres.length ? f.genres : undefined,
 	yearFrom: f.yearFrom,
 	yearTo: f.yearTo,
 	watched: f.watched === 'watched' ? true : f.watched === 'unwatched' ? false : undefined,
 	inProgress: f.watched === 'started' ? true : undefined,
 	resolution: f.picture === 'hd' ? hd : f.picture === '4k' ? uhd : undefined,
 	hdr: f.hdr || undefined,
-	audioLanguage: f.audio,
-	subtitleLanguage: f.subtitles,
-	person: f.person,
+	audioLanguage: f.audio || undefined,
+	subtitleLanguage: f.subtitles || undefined,
+	person: f.person || undefined,
 	sort: f.sort,
 	seed: f.sort === 'random' ? f.seed : undefined
 });

@@ -77,10 +77,17 @@ describe('a windowed list', () => {
 });
 
 describe('the wall', () => {
-	test.each([[360, 3], [600, 4], [840, 5], [1200, 7], [1440, 7], [1600, 8], [2200, 10], [2880, 12], [3840, 12]])(
-		'%i px wide has %i columns',
-		(width, columns) => expect(gridFor(width).columns).toBe(columns)
-	);
+	test.each([
+		[360, 3],
+		[600, 4],
+		[840, 5],
+		[1200, 7],
+		[1440, 7],
+		[1600, 8],
+		[2200, 10],
+		[2880, 12],
+		[3840, 12]
+	])('%i px wide has %i columns', (width, columns) => expect(gridFor(width).columns).toBe(columns));
 	test('keeps the posters’ size beside a sheet', () => {
 		expect(gridFor(1440, 1440 - 64 - 452).columns).toBe(5);
 	});

@@ -119,7 +119,13 @@ export function rowsInView(scroll: number, height: number, rowHeight: number, ro
 }
 
 /** Where an arrow key leads from a position; undefined when it leads nowhere or is no arrow. */
-export function moveBy(key: string, at: number, columns: number, total: number, page: number): number | undefined {
+export function moveBy(
+	key: string,
+	at: number,
+	columns: number,
+	total: number,
+	page: number
+): number | undefined {
 	const to = {
 		ArrowLeft: at - 1,
 		ArrowRight: at + 1,

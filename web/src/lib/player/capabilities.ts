@@ -81,7 +81,8 @@ let known: Capabilities | undefined;
 export function capabilities(): Capabilities {
 	if (known) return known;
 	const probe = document.createElement('video');
-	const Source = window.MediaSource ?? (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
+	const Source =
+		window.MediaSource ?? (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
 	return (known = capabilitiesOf({
 		canPlay: (type) => probe.canPlayType(type),
 		source: Source ? (type) => Source.isTypeSupported(type) : undefined

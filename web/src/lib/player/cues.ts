@@ -29,7 +29,10 @@ const plain = (text: string) =>
 /** Reads a WebVTT file (W3C WebVTT, 4) into cues by start; what is no cue is passed over. */
 export function parseVtt(file: string): Cue[] {
 	const cues: Cue[] = [];
-	for (const block of file.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n').split(/\n{2,}/)) {
+	for (const block of file
+		.replace(/^\uFEFF/, '')
+		.replace(/\r\n?/g, '\n')
+		.split(/\n{2,}/)) {
 		const lines = block.split('\n');
 		const at = lines.findIndex((line) => timing.test(line));
 		const match = at >= 0 ? timing.exec(lines[at]!) : null;

@@ -1,5 +1,13 @@
 import type Hls from 'hls.js';
-import { api, asProblem, Problem, type Playback, type PlaybackAudio, type PlaybackPart, type PlaybackSubtitle } from '$lib/api';
+import {
+	api,
+	asProblem,
+	Problem,
+	type Playback,
+	type PlaybackAudio,
+	type PlaybackPart,
+	type PlaybackSubtitle
+} from '$lib/api';
 import { connection } from '$lib/connection.svelte';
 import { m } from '$lib/paraglide/messages';
 import { recall, remember } from '$lib/stored';
@@ -65,6 +73,7 @@ export class Player {
 	#recovered = 0;
 	#forceHls = false;
 	#renewed = 0;
+	#kept: boolean;
 	#lastSaved = -1;
 	#savedAt = 0;
 	#stall: ReturnType<typeof setTimeout> | undefined;
@@ -73,8 +82,10 @@ export class Player {
 	#wake: WakeLockSentinel | undefined;
 	#gone = new AbortController();
 
-	constructor(playback: Playback, selected: Selected) {
+	/** @param kept whether the account remembers the position: not of extras */
+	constructor(playback: Playback, selected: Selected, kept = true) {
 		this.movieId = playback.movieId;
+		this.#kept = kept;
 		this.playback = playback;
 		this.#selected = selected;
 		this.timeline = new Timeline(selected.parts);
@@ -153,7 +164,8 @@ export class Player {
 		const load = ++this.#load;
 		const { index, time } = this.timeline.at(position);
 		const part = this.timeline.parts[index];
-		if (!part) return;
+		const url = part?.url;
+		if (!part || !url) return;
 		this.failed = undefined;
 		this.waiting = true;
 		this.ended = false;
@@ -176,14 +188,14 @@ export class Player {
 				});
 		};
 		if (part.method === 'direct') {
-			video.src = part.url;
+			video.src = url;
 			video.addEventListener('loadedmetadata', arrive, { once: true, signal: this.#gone.signal });
 			return;
 		}
 		const { default: HlsClass } = await import('hls.js');
 		if (load !== this.#load) return;
 		if (!HlsClass.isSupported()) {
-			video.src = part.url;
+			video.src = url;
 			video.addEventListener('loadedmetadata', arrive, { once: true, signal: this.#gone.signal });
 			return;
 		}
@@ -201,12 +213,13 @@ export class Player {
 		hls.on(HlsClass.Events.ERROR, (_, data) => {
 			if (!data.fatal || load !== this.#load) return;
 			if (data.type === HlsClass.ErrorTypes.NETWORK_ERROR) void this.#network(data.response?.code ?? 0);
-			else if (data.type === HlsClass.ErrorTypes.MEDIA_ERROR && this.#recovered++ < 3) hls.recoverMediaError();
+			else if (data.type === HlsClass.ErrorTypes.MEDIA_ERROR && this.#recovered++ < 3)
+				hls.recoverMediaError();
 			else this.#give(m.player_broken({ why: data.details }));
 		});
 		hls.on(HlsClass.Events.AUDIO_TRACKS_UPDATED, () => this.#applyAudio());
 		hls.on(HlsClass.Events.MANIFEST_PARSED, arrive);
-		hls.loadSource(part.url);
+		hls.loadSource(url);
 		hls.attachMedia(video);
 	}
 
@@ -301,7 +314,8 @@ export class Player {
 	/** Tells the server where the film stands. */
 	save(paused: boolean, keepalive = false) {
 		const position = Math.round(this.position * 10) / 10;
-		if (!this.part || position === this.#lastSaved || (position < 1 && this.#lastSaved < 0)) return;
+		if (!this.#kept || !this.part || position === this.#lastSaved || (position < 1 && this.#lastSaved < 0))
+			return;
 		this.#lastSaved = position;
 		this.#savedAt = Date.now();
 		api.movies
@@ -403,8 +417,8 @@ export class Player {
 	async #broken() {
 		const video = this.#video;
 		const part = this.part;
-		if (!video?.error || !part || this.#hls) return;
-		const status = await fetch(part.url, { method: 'HEAD', cache: 'no-store' }).then(
+		if (!video?.error || !part?.url || this.#hls) return;
+		const status = await fetch(part.url, { headers: { Range: 'bytes=0-0' }, cache: 'no-store' }).then(
 			(r) => r.status,
 			() => 0
 		);

@@ -1,0 +1,92 @@
+// Drives the system's Chromium: fresh profiles, axe on every page, screenshots.
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+export const shots = join(import.meta.dirname, 'screenshots');
+
+/** Starts Chromium (CHROMIUM, else /usr/bin/chromium). */
+export const launch = () =>
+	chromium.launch({
+		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+		args: [
+			'--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+			'--disable-background-networking', '--disable-component-update', '--disable-sync',
+			'--autoplay-policy=no-user-gesture-required'
+		] // prettier-ignore
+	});
+
+/** A context of its own (cookies, storage). Script errors and refused resources fail the test that asks `faults`. */
+export async function visitor(browser, base, { width = 1440, theme = 'dark', state } = {}) {
+	const phone = width < 600;
+	const context = await browser.newContext({
+		baseURL: base,
+		viewport: { width, height: phone ? 844 : 900 },
+		colorScheme: theme,
+		reducedMotion: 'reduce',
+		locale: 'en-GB',
+		isMobile: phone,
+		hasTouch: phone,
+		storageState: state
+	});
+	const page = await context.newPage();
+	const faults = [];
+	page.on('pageerror', (error) => faults.push(String(error)));
+	page.on('console', (message) => {
+		if (message.type() === 'error' && /Content Security Policy|Uncaught|svelte\.dev/.test(message.text()))
+			faults.push(message.text());
+	});
+	page.setDefaultTimeout(20_000);
+	return { context, page, faults };
+}
+
+/** What axe finds on the page, as lines; WCAG 2.2 A and AA and its best practices. */
+export async function findings(page) {
+	// In a world of its own: the page's policy forbids scripts that are not the server's.
+	const session = await page.context().newCDPSession(page);
+	const { frameTree } = await session.send('Page.getFrameTree');
+	const { executionContextId } = await session.send('Page.createIsolatedWorld', {
+		frameId: frameTree.frame.id,
+		worldName: 'axe'
+	});
+	const run = async (expression) => {
+		const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
+			expression,
+			contextId: executionContextId,
+			awaitPromise: true,
+			returnByValue: true
+		});
+		if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+		return result.value;
+	};
+	await run(`${axe}; undefined`);
+	const found = await run(
+		`axe.run(document, { resultTypes: ['violations'] }).then((r) => r.violations.map((v) => ({ id: v.id, help: v.help, nodes: v.nodes.map((n) => n.target.join(' ') + ': ' + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? '')) })))`
+	);
+	await session.detach();
+	return found.flatMap(({ id, help, nodes }) => nodes.slice(0, 4).map((node) => `${id} (${help}): ${node}`));
+}
+
+/** Waits until pictures in view have come and nothing moves. */
+export async function settled(page) {
+	await page.waitForFunction(
+		() =>
+			document.fonts.status === 'loaded' &&
+			!document.querySelector('[aria-busy=true]') &&
+			[...document.images].every((i) => {
+				const box = i.getBoundingClientRect();
+				return i.complete || box.top > innerHeight || box.right < 0 || box.left > innerWidth;
+			}) &&
+			document
+				.getAnimations()
+				.every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity)
+	);
+}
+
+export async function screenshot(page, name) {
+	await mkdir(shots, { recursive: true });
+	await page.screenshot({ path: join(shots, `${name}.png`) });
+}

@@ -1,0 +1,86 @@
+// Starts the real server on a free loopback port with a data folder of its own, and stops it.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** The server that is tested: REVENGE_E2E_BIN, else bin/revenge of this checkout. */
+const binary = process.env.REVENGE_E2E_BIN ?? join(root, 'bin/revenge');
+
+/** Makes the small demo library with its broken files in a folder: films of 16 seconds. */
+export function makeLibrary(folder) {
+	const made = spawnSync('go', ['run', './testkit/demo/cmd/demo-library', '-small', '-odd', folder], {
+		cwd: root,
+		encoding: 'utf8',
+		env: { GOFLAGS: '-tags=nodynamic -buildvcs=false', CGO_ENABLED: '0', ...process.env }
+	});
+	if (made.status !== 0) throw new Error(`the demo library could not be made:\n${made.stderr}`);
+}
+
+async function freePort() {
+	const probe = createServer();
+	await new Promise((listening) => probe.listen(0, '127.0.0.1', listening));
+	const { port } = probe.address();
+	await new Promise((closed) => probe.close(closed));
+	return port;
+}
+
+/** Waits until a condition holds; its last value. */
+export async function until(what, condition, seconds = 30) {
+	const deadline = Date.now() + seconds * 1000;
+	for (;;) {
+		const value = await condition();
+		if (value) return value;
+		if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`);
+		await new Promise((done) => setTimeout(done, 100));
+	}
+}
+
+/** A folder that is gone after the test. */
+export async function temporary(name) {
+	const folder = await mkdtemp(join(tmpdir(), `revenge-${name}-`));
+	return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Runs the server. `link` is the first-run link that it printed; `pause` and `resume` take it off the network. */
+export async function startServer() {
+	if (!existsSync(binary)) throw new Error(`${binary} is not there: build it first (just build)`);
+	const { folder, remove } = await temporary('e2e');
+	const port = await freePort();
+	let output = '';
+	const child = spawn(binary, ['serve', `--data-dir=${folder}`, `--listen=127.0.0.1:${port}`], {
+		cwd: folder,
+		// The server refuses settings that it does not know, and this run's own are none of its.
+		env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REVENGE_'))),
+		stdio: ['ignore', 'pipe', 'pipe']
+	});
+	child.stdout.on('data', (text) => (output += text));
+	child.stderr.on('data', (text) => (output += text));
+	const base = `http://127.0.0.1:${port}`;
+	await until('the server answers', async () => {
+		if (child.exitCode !== null) throw new Error(`the server ended:\n${output}`);
+		return fetch(`${base}/readyz`).then(
+			(answer) => answer.ok,
+			() => false
+		);
+	});
+	return {
+		base,
+		link: () => /http:\/\/\S+\/setup#code=\S+/.exec(output)?.[0].replace(/^http:\/\/[^/]+/, base),
+		output: () => output,
+		pause: () => child.kill('SIGSTOP'),
+		resume: () => child.kill('SIGCONT'),
+		stop: async () => {
+			child.kill('SIGCONT');
+			child.kill('SIGTERM');
+			const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+			await new Promise((ended) => (child.exitCode === null ? child.once('exit', ended) : ended()));
+			clearTimeout(timer);
+			await remove();
+		}
+	};
+}
