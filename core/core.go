@@ -154,7 +154,7 @@ const KindCleanUp jobs.Kind = "core.clean-up"
 // Definitions are all kinds of job; every process that runs jobs registers them all.
 func (c *Core) Definitions() []jobs.Definition {
 	return append(c.Library.Definitions(), jobs.Definition{
-		Kind: KindCleanUp, MaxAttempts: 3, Timeout: time.Minute,
+		Kind: KindCleanUp, MaxAttempts: 3, Timeout: 20 * time.Second,
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)

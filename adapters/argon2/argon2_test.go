@@ -2,6 +2,7 @@ package argon2_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -76,7 +77,7 @@ func TestWaitingForASlotEndsWithTheContext(t *testing.T) {
 	go func() { close(started); _, _ = h.Hash(context.Background(), "x") }()
 	<-started
 	for range 1000 { // select is free to take a slot while one is free
-		if _, err := h.Hash(ctx, "x"); err == context.Canceled {
+		if _, err := h.Hash(ctx, "x"); errors.Is(err, context.Canceled) {
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package cmaf
 import (
 	"bytes"
 	"compress/zlib"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -122,7 +123,7 @@ func walkBlocks(w *window, from, to int64, visit func(b *block) error) error {
 }
 
 func stopped(err error) error {
-	if err == errStop {
+	if errors.Is(err, errStop) {
 		return nil
 	}
 	return err

@@ -1,6 +1,7 @@
 package cmaf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -243,15 +244,8 @@ func hevcTrack(hvcC []byte) described {
 		tier = "H"
 	}
 	d.codecString = fmt.Sprintf("hvc1.%s%d.%X.%s%d", []string{"", "A", "B", "C"}[hvcC[1]>>6], profile, bits.Reverse32(at32(hvcC, 2)), tier, hvcC[12])
-	for constraints := hvcC[6:12]; ; { // trailing zero bytes are left out (E.3)
-		n := 6
-		for n > 0 && constraints[n-1] == 0 {
-			n--
-		}
-		for _, c := range constraints[:n] {
-			d.codecString += fmt.Sprintf(".%X", c)
-		}
-		break
+	for _, c := range bytes.TrimRight(hvcC[6:12], "\x00") { // trailing zero bytes are left out (E.3)
+		d.codecString += fmt.Sprintf(".%X", c)
 	}
 	eachHEVCSet(hvcC, func(kind byte, nal []byte) {
 		if kind == 33 {
@@ -520,7 +514,7 @@ func vp9Config(private, frame []byte, width, height int, rate float64, colour [4
 		if profile == 3 {
 			r.bits(1)
 		}
-		if r.bits(1) == 0 && r.bits(1) == 0 { // shown keyframe: bit depth follows the sync code
+		if existing, kind := r.bits(1), r.bits(1); existing == 0 && kind == 0 { // shown keyframe: bit depth follows the sync code
 			r.bits(2)
 			r.bits(24)
 			if depth = 8; profile >= 2 {

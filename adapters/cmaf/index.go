@@ -305,7 +305,6 @@ type blockWriter struct {
 	lastSize                      uint32
 	next                          int64 // expected offset
 	runGap, runDur, runCto, runSy uint64
-	gap                           int64
 	dur                           uint32
 	cto                           int32
 	isSync                        bool

@@ -43,19 +43,18 @@ type mkvTrack struct {
 
 // mkvFile is the head of a Matroska file.
 type mkvFile struct {
-	w          *window
-	docType    string
-	data, end  int64 // of the segment's content
-	scale      int64
-	duration   float64 // ticks
-	tracks     []*mkvTrack
-	cues       []mkvCue
-	chapters   []domain.Chapter
-	covers     []string // codecs
-	attachment int
-	cluster    int64 // the first
-	read       map[uint32]bool
-	seeks      []seek
+	w         *window
+	docType   string
+	data, end int64 // of the segment's content
+	scale     int64
+	duration  float64 // ticks
+	tracks    []*mkvTrack
+	cues      []mkvCue
+	chapters  []domain.Chapter
+	covers    []string // codecs
+	cluster   int64    // the first
+	read      map[uint32]bool
+	seeks     []seek
 }
 
 type mkvCue struct {

@@ -23,18 +23,18 @@ type film4 struct {
 }
 
 type track4 struct {
-	handler, entryKind string
-	entry              []byte // box
-	samples            [][]byte
-	duration           uint32 // of each sample, in ms
-	sync               []uint32
-	udta, edts, tref   []byte
-	language           uint16
-	disabled           bool
-	sizes              byte // 0 stsz, else bits of stz2
-	perChunk           int
-	external           bool
-	chunkCount         uint32 // PCM: frames in a chunk, of which samples are the chunks
+	handler          string
+	entry            []byte // box
+	samples          [][]byte
+	duration         uint32 // of each sample, in ms
+	sync             []uint32
+	udta, edts, tref []byte
+	language         uint16
+	disabled         bool
+	sizes            byte // 0 stsz, else bits of stz2
+	perChunk         int
+	external         bool
+	chunkCount       uint32 // PCM: frames in a chunk, of which samples are the chunks
 }
 
 func (f film4) bytes() []byte { return f.bytesAt(16 << 10) }

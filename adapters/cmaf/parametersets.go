@@ -172,7 +172,7 @@ func readHEVCSet(nal []byte) int {
 		ordered = layers + 1
 	}
 	r.exps(3*ordered + 6)
-	if r.flag() && r.flag() { // scaling lists
+	if enabled := r.flag(); enabled && r.flag() { // scaling lists
 		for size := range 4 {
 			for matrix := 0; matrix < 6; matrix++ {
 				if size == 3 && matrix%3 != 0 {

@@ -311,7 +311,7 @@ func (s *Store) shrink(ctx context.Context, goal int64) (int64, error) {
 		}
 		info, err := d.Info()
 		if err != nil {
-			return nil // gone meanwhile
+			return nil //nolint:nilerr // gone meanwhile
 		}
 		total += info.Size()
 		found = append(found, blob{name, info.Size(), info.ModTime()})

@@ -106,7 +106,7 @@ func count(ctx context.Context, path string, isVideo func(string) bool, system m
 				return fs.SkipAll
 			case err != nil:
 				incomplete = true
-				return nil
+				return nil //nolint:nilerr // the rest is counted
 			case d.IsDir() && p != path && (strings.HasPrefix(d.Name(), ".") || system[p]):
 				return fs.SkipDir
 			case d.Type().IsRegular() && isVideo(d.Name()):

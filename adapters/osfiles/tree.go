@@ -298,7 +298,7 @@ func join(rel, name []byte) []byte {
 // inode is the file's number on its device.
 func inode(info fs.FileInfo) string {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return strconv.FormatUint(uint64(s.Ino), 10)
+		return strconv.FormatUint(s.Ino, 10)
 	}
 	return ""
 }

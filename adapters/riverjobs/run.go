@@ -36,7 +36,7 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		CompletedJobRetentionPeriod: j.config.Retention, CancelledJobRetentionPeriod: j.config.Retention, DiscardedJobRetentionPeriod: 7 * 24 * time.Hour,
 		PeriodicJobs: periodic(schedules),
 	}
-	longest := time.Minute
+	longest := 10 * time.Second
 	for _, d := range definitions {
 		if d.Handler == nil || d.MaxAttempts < 1 || d.Timeout <= 0 {
 			return fault.New(fault.Internal, "jobs.definition", "The job kind %q needs a handler, attempts and a timeout.", d.Kind)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 	"golang.org/x/text/cases"
@@ -145,11 +146,9 @@ func titleKey(title string) string {
 // sortKeyOf returns the key of a sort title and the letter that it is found under.
 func sortKeyOf(sortTitle string) (key, letter string) {
 	key = folded(sortTitle)
-	for _, r := range key {
-		if upper := unicode.ToUpper(r); unicode.IsLetter(r) && upper != r {
-			return "1" + key, string(upper)
-		}
-		break
+	first, _ := utf8.DecodeRuneInString(key)
+	if upper := unicode.ToUpper(first); unicode.IsLetter(first) && upper != first {
+		return "1" + key, string(upper)
 	}
 	return "0" + key, "#"
 }
@@ -273,7 +272,7 @@ func (r movies) load(ctx context.Context, user domain.ID, q *bun.SelectQuery) ([
 	if err != nil {
 		return nil, err
 	}
-	states, err := watch{r.base}.states(ctx, user, identities)
+	states, err := watch(r).states(ctx, user, identities)
 	if err != nil {
 		return nil, err
 	}
@@ -645,7 +644,7 @@ func (r movies) fill(ctx context.Context, user domain.ID, items []domain.MovieIt
 	if err != nil {
 		return err
 	}
-	states, err := watch{r.base}.states(ctx, user, identities)
+	states, err := watch(r).states(ctx, user, identities)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			return nil, fault.Wrap(err, fault.Internal, "store.open_failed", "The database file %q cannot be opened. Check that it is one and that its folder may be written to.", s.path)
 		}
 		s.write, s.read = bun.NewDB(write, sqlitedialect.New()), bun.NewDB(read, sqlitedialect.New())
-		s.read.AddQueryHook(&queryLog{s})
+		s.read = s.read.WithQueryHook(&queryLog{s})
 	case "postgres", "postgresql":
 		pool, db, err := postgres.Open(ctx, cfg.DSN, cfg.MaxConns, cfg.AcquireTimeout)
 		if err != nil {
@@ -100,11 +100,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		s.postgres, s.pool = true, pool
 		s.write = bun.NewDB(db, pgdialect.New())
-		s.read = s.write
 	default:
 		return nil, fault.New(fault.Invalid, "store.bad_dsn", "The database address must begin with sqlite: or postgres://.")
 	}
-	s.write.AddQueryHook(&queryLog{s})
+	s.write = s.write.WithQueryHook(&queryLog{s})
+	if s.read == nil {
+		s.read = s.write
+	}
 	return s, nil
 }
 

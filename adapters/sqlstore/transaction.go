@@ -67,7 +67,7 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context, tx sto
 	if err != nil {
 		return nil, translated(ctx, err, "transaction")
 	}
-	defer tx.Rollback() // does nothing after the commit; a panic goes on behind it
+	defer func() { _ = tx.Rollback() }() // does nothing after the commit; a panic goes on behind it
 	queue, events := &txJobs{store: s, tx: tx.Tx}, &collected{}
 	if s.postgres {
 		queue.conn = conn.Conn

@@ -199,7 +199,7 @@ func (r watch) ContinueWatching(ctx context.Context, scope domain.Scope, user do
 	for i := range rows {
 		items[i] = rows[i].itemRow
 	}
-	if err := (movies{r.base}).fill(ctx, user, page.Items, items); err != nil {
+	if err := movies(r).fill(ctx, user, page.Items, items); err != nil {
 		return domain.Page[domain.MovieItem]{}, err
 	}
 	page.Total, err = total(ctx, begun(), req)
@@ -262,7 +262,7 @@ func (r watch) recall(ctx context.Context, scope domain.Scope, user domain.ID, e
 	for i, film := range seen {
 		items[i] = film.item()
 	}
-	if err := (movies{r.base}).fill(ctx, user, items, seen); err != nil {
+	if err := movies(r).fill(ctx, user, items, seen); err != nil {
 		return err
 	}
 	for i := range entries {

@@ -81,7 +81,7 @@ type source struct {
 	opened
 	located
 	in    media.Input
-	close func() error
+	close func() // of what was only read from
 }
 
 // source opens what segments of a file are made of. A container that cannot be cut in process is repackaged first, which may take longer
@@ -93,13 +93,13 @@ func (s *Service) source(ctx context.Context, l located) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		src.in, src.close = media.Input{Path: file.Path(), Reader: file, Size: file.Size()}, file.Close
+		src.in, src.close = media.Input{Path: file.Path(), Reader: file, Size: file.Size()}, func() { _ = file.Close() }
 	} else {
 		copied, err := s.copies.copyOf(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		src.in, src.close = media.Input{Path: copied.Path(), Reader: copied, Size: copied.Size()}, copied.Close
+		src.in, src.close = media.Input{Path: copied.Path(), Reader: copied, Size: copied.Size()}, func() { _ = copied.Close() }
 	}
 	var err error
 	if src.opened, err = s.opened(ctx, src); err != nil {

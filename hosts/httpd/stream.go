@@ -35,6 +35,7 @@ type masterInput struct {
 	Selected int    `query:"selected" default:"-1" doc:"The index of the one to begin with"`
 }
 
+// TrackPath names a track of one revision of a file.
 type TrackPath struct {
 	StreamPath
 	Track int `path:"track" minimum:"0" maximum:"1000"`
@@ -45,6 +46,7 @@ type segmentInput struct {
 	Number int `path:"n" minimum:"0" maximum:"1000000"`
 }
 
+// AudioPath names a sound track and how it is streamed.
 type AudioPath struct {
 	TrackPath
 	Method string `path:"method" enum:"copy,aac"`
