@@ -296,3 +296,61 @@ func TestOfManyClaimsOneMakesTheOwner(t *testing.T) {
 		t.Errorf("there still is a code: %v", err)
 	}
 }
+
+func TestSigningInTellsNothingOfWhoThereIs(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Idle())
+	s := w.Serve(t)
+	w.User(t)
+	off := w.Account(t, "olaf", domain.RoleUser)
+	if _, err := w.Core.Account.SetDisabled(t.Context(), w.Admin(t).Actor, off.User.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	answers := map[string]bool{}
+	for _, try := range [][2]string{{"ulf", "a wrong password"}, {"olaf", world.Password}, {"olaf", "a wrong password"}, {"nobody", world.Password}, {"ULF", "a wrong password"}} {
+		got := s.Anonymous().Post(t, "/auth/login", map[string]any{"login": try[0], "password": try[1]})
+		if got.Status != http.StatusUnauthorized {
+			t.Errorf("%v: %d %s", try, got.Status, got.Body)
+		}
+		for _, varies := range []string{"Date", "X-Request-Id", "Content-Length"} {
+			got.Header.Del(varies)
+		}
+		header, err := json.Marshal(got.Header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers[string(header)+plain(t, got)] = true
+	}
+	if len(answers) != 1 {
+		t.Errorf("the answers differ: %v", answers)
+	}
+}
+
+func TestAWeakPasswordIsToldByItsField(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Idle())
+	s := w.Serve(t)
+	code, err := w.Auth.ClaimCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := func(password string) world.Response {
+		return s.Anonymous().Post(t, "/setup/claim", map[string]any{"code": code, "username": "ann", "password": password})
+	}
+	for _, weak := range []string{"fourteen chars", "passwordpassword", "annannannannannann"} {
+		p := claim(weak).Problem(t)
+		if p.Status != http.StatusUnprocessableEntity || len(p.Errors) != 1 || p.Errors[0].Path != "body.password" {
+			t.Errorf("%q: %+v", weak, p)
+		}
+	}
+	// The longest that is taken, all of it: no part of it opens the account.
+	long := strings.Repeat("längste Wörter ", 60) + "!"
+	if got := claim(long); got.Status != http.StatusCreated {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	for password, status := range map[string]int{long: http.StatusOK, long[:len(long)-1]: http.StatusUnauthorized, long[:72]: http.StatusUnauthorized} {
+		if got := s.Anonymous().Post(t, "/auth/login", map[string]any{"login": "ann", "password": password}); got.Status != status {
+			t.Errorf("%d bytes: %d", len(password), got.Status)
+		}
+	}
+}
