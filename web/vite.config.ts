@@ -2,17 +2,13 @@ import { paraglideVitePlugin } from '@inlang/paraglide-js';
 import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vitest/config';
+import { options } from './messages/compile.js';
 
 const server = process.env.REVENGE_DEV_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
 	plugins: [
-		paraglideVitePlugin({
-			project: './project.inlang',
-			outdir: './src/lib/paraglide',
-			strategy: ['localStorage', 'preferredLanguage', 'baseLocale'],
-			localStorageKey: 'revenge.language'
-		}),
+		paraglideVitePlugin(options as Parameters<typeof paraglideVitePlugin>[0]),
 		tailwindcss(),
 		sveltekit()
 	],

@@ -187,6 +187,9 @@ export class Player {
 					if (error.name === 'NotAllowedError') this.blocked = true;
 				});
 		};
+		clearTimeout(this.#stall);
+		this.#stall = undefined;
+		this.#standing();
 		if (part.method === 'direct') {
 			video.src = url;
 			video.addEventListener('loadedmetadata', arrive, { once: true, signal: this.#gone.signal });
@@ -369,7 +372,7 @@ export class Player {
 	/** The picture stands still: after a while, find out whether the server is there at all. */
 	#standing() {
 		const video = this.#video;
-		if (!video || (video.readyState >= 3 && !video.seeking)) return;
+		if (!video || (video.readyState >= 3 && !video.seeking && !this.waiting)) return;
 		this.waiting = true;
 		this.#stall ??= setTimeout(async () => {
 			this.#stall = undefined;
