@@ -230,6 +230,13 @@ func (r files) InFolders(ctx context.Context, path domain.ID, folders ...[]byte)
 	return slices.CompactFunc(list, func(a, b domain.File) bool { return a.ID == b.ID }), nil
 }
 
+// Shared implements store.Files.
+func (r files) Shared(ctx context.Context, path domain.ID, folder []byte, movie domain.ID) (bool, error) {
+	shared, err := r.db.NewSelect().Model((*fileRow)(nil)).Where("f.path_id = ?", path).Where("f.folder = ?", append([]byte{}, folder...)).
+		Where("f.kind = ?", domain.KindMovie).Where("f.movie_id <> ?", movie).Exists(ctx)
+	return shared, translated(ctx, err, "file")
+}
+
 // List implements store.Files.
 func (r files) List(ctx context.Context, scope domain.Scope, f store.FileFilter, req domain.PageRequest) (domain.Page[domain.File], error) {
 	var rows []fileRow

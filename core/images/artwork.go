@@ -110,13 +110,10 @@ func (s *Service) look(ctx context.Context, roots map[domain.ID][]byte, films []
 		if !known {
 			continue
 		}
-		neighbours, err := s.Store.Read().Files.InFolders(ctx, at.path, []byte(at.folder))
+		shared, err := s.Store.Read().Files.Shared(ctx, at.path, []byte(at.folder), *films[0].MovieID)
 		if err != nil {
 			return nil, false, err
 		}
-		shared := slices.ContainsFunc(neighbours, func(f domain.File) bool {
-			return f.Kind == domain.KindMovie && f.MovieID != nil && *f.MovieID != *films[0].MovieID
-		})
 		entries, err := s.Files.List(ctx, root, []byte(at.folder))
 		if err != nil {
 			if ctx.Err() != nil {

@@ -279,6 +279,22 @@ func TestRenditionsAreMadeOnceAndServedByScope(t *testing.T) {
 	}
 }
 
+func TestAFilmThatWaitsForFFmpegIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, noFrames{})
+	bare, complete := s.film("Bare/film.mkv"), s.film("Complete/film.mkv")
+	s.picture("Bare/poster.jpg", 100)
+	s.picture("Complete/fanart.jpg", 300)
+	if got := s.look(bare); got[domain.ImagePoster].Width != 100 {
+		t.Errorf("the pictures that are there: %+v", got)
+	}
+	s.look(complete)
+	waiting, err := s.store.Read().Images.WithoutPicture(t.Context(), s.library.ID, time.Time{}, domain.ID{}, 10)
+	if err != nil || len(waiting) != 1 || waiting[0] != bare {
+		t.Errorf("to be looked at again: %v %v, want %v", waiting, err, bare)
+	}
+}
+
 func TestAFrameStandsInForABackdrop(t *testing.T) {
 	t.Parallel()
 	tools, err := ffmpeg.Open(ffmpeg.Config{})

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -31,7 +32,8 @@ const (
 
 // Refresh looks for the pictures of one film beside its files and brings what is stored in line: the server's own work,
 // at the end of a scan. It does I/O, so it runs outside of any transaction. Pictures that did not change cost a directory listing; unreadable
-// ones are logged and left out. Where a folder cannot be looked at, what is known stays. A film that is gone is no error.
+// ones are logged and left out. Where a folder cannot be looked at, what is known stays. A film that is gone is no error. One whose frame
+// waits for ffmpeg to be installed does not count as looked at.
 func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 	read := s.Store.Read()
 	m, err := read.Movies.Get(ctx, domain.ScopeAll(), domain.ID{}, movieID)
@@ -69,6 +71,7 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 
 	var put []domain.StoredImage
 	var drop []domain.ID
+	waits := false
 	for _, kind := range []domain.ImageKind{domain.ImagePoster, domain.ImageBackdrop, domain.ImageLogo} {
 		old := ofKind(had, kind)
 		image, err := s.choose(ctx, m, kind, found[kind], old)
@@ -76,7 +79,8 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 			return err
 		}
 		if image == nil && kind == domain.ImageBackdrop && (complete || old == nil) {
-			if image, err = s.frame(ctx, m, films, roots, old); err != nil {
+			image, err = s.frame(ctx, m, films, roots, old)
+			if waits = fault.CodeOf(err) == media.CodeToolMissing; err != nil && !waits {
 				return err
 			}
 		}
@@ -88,6 +92,12 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 		}
 	}
 
+	if waits {
+		if len(put)+len(drop) == 0 {
+			return nil
+		}
+		looked = time.Unix(0, 0).UTC()
+	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Images.Looked(ctx, movieID, looked); fault.IsNotFound(err) {
 			return nil // the film went meanwhile
@@ -207,8 +217,8 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// frame makes a backdrop of the film itself, once per revision of its first file. Films that ffmpeg cannot open, and servers without it,
-// have none.
+// frame makes a backdrop of the film itself, once per revision of its first file. Films that ffmpeg cannot open have none. Without
+// ffmpeg it returns old with media.CodeToolMissing.
 func (s *Service) frame(ctx context.Context, m domain.Movie, films []domain.File, roots map[domain.ID][]byte, old *domain.StoredImage) (*domain.StoredImage, error) {
 	for _, f := range films {
 		root, known := roots[f.PathID]
@@ -225,6 +235,9 @@ func (s *Service) frame(ctx context.Context, m domain.Movie, films []domain.File
 		var image domain.StoredImage
 		if err == nil {
 			image, err = s.measure(ctx, data)
+		}
+		if fault.CodeOf(err) == media.CodeToolMissing {
+			return old, err
 		}
 		if err != nil {
 			s.Logger.DebugContext(ctx, "no frame could be taken of a film", "movie", m.ID, "file", f.ID, "error", err)

@@ -94,6 +94,8 @@ type Files interface {
 	ByFingerprint(ctx context.Context, library domain.ID, fingerprints ...string) ([]domain.File, error)
 	// InFolders returns all files of a path that are directly in one of the raw folders, any state, by WalkKey.
 	InFolders(ctx context.Context, path domain.ID, folders ...[]byte) ([]domain.File, error)
+	// Shared tells whether a film other than movie has a file (KindMovie, any state) directly in a raw folder of a path.
+	Shared(ctx context.Context, path domain.ID, folder []byte, movie domain.ID) (bool, error)
 	// List is by library, path and WalkKey, without Media.
 	List(ctx context.Context, scope domain.Scope, f FileFilter, page domain.PageRequest) (domain.Page[domain.File], error)
 	// Vanish sets VanishedAt where it is not set; Reappear clears VanishedAt and MissingSince and gives a missing file the state "found".

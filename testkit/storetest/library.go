@@ -285,6 +285,30 @@ var _ = declare("files",
 		}
 		same(t, rawsOf(in), []string{"a/b!.mkv", "a/b.mkv", "a!.mkv", "ab.mkv", "c.mkv"})
 	}},
+	law{"AFolderIsSharedByFilesOfOtherFilmsOnly", func(t *testing.T, h Harness) {
+		l := aLibrary(t, h.Store, "films")
+		film, other := aFilm(t, h.Store, l.ID, "Film", 2000), aFilm(t, h.Store, l.ID, "Other", 2001)
+		put := func(path string, kind domain.FileKind, movie *domain.ID) {
+			f := aFile(t, h.Store, l, path)
+			f.Kind, f.MovieID = kind, movie
+			if err := h.Store.Update(deadline(t), func(ctx context.Context, tx store.Tx) error { return tx.Files.Update(ctx, f) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put("own/film.mkv", domain.KindMovie, &film.ID)
+		put("own/film.part2.mkv", domain.KindMovie, &film.ID)
+		put("own/new.mkv", domain.KindMovie, nil)
+		put("own/trailer.mkv", domain.KindExtra, &other.ID)
+		put("own/below/other.mkv", domain.KindMovie, &other.ID)
+		put("film.mkv", domain.KindMovie, &film.ID)
+		put("other.mkv", domain.KindMovie, &other.ID)
+		for folder, want := range map[string]bool{"own": false, "own/below": true, "": true, "none": false} {
+			got, err := h.Store.Read().Files.Shared(deadline(t), l.Paths[0].ID, []byte(folder), film.ID)
+			if err != nil || got != want {
+				t.Errorf("folder %q is shared: %v %v, want %v", folder, got, err, want)
+			}
+		}
+	}},
 	law{"APathIsKnownOnce", func(t *testing.T, h Harness) {
 		l := aLibrary(t, h.Store, "films")
 		f := aFile(t, h.Store, l, "a.mkv")
