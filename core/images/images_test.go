@@ -289,7 +289,7 @@ func TestAFilmThatWaitsForFFmpegIsLookedAtAgain(t *testing.T) {
 		t.Errorf("the pictures that are there: %+v", got)
 	}
 	s.look(complete)
-	waiting, err := s.store.Read().Images.WithoutPicture(t.Context(), s.library.ID, time.Time{}, domain.ID{}, 10)
+	waiting, err := s.store.Read().Images.WithoutPicture(t.Context(), s.library.ID, time.Now().Add(-time.Hour), domain.ID{}, 10)
 	if err != nil || len(waiting) != 1 || waiting[0] != bare {
 		t.Errorf("to be looked at again: %v %v, want %v", waiting, err, bare)
 	}
