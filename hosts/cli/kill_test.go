@@ -58,7 +58,7 @@ func startProgram(t *testing.T, dir, films string) (s *served, kill func()) {
 // TestAKilledServerLosesNothingThatItAcknowledgedAndGoesOnWithItsScan kills the process at several points of a scan (R1, R2).
 func TestAKilledServerLosesNothingThatItAcknowledgedAndGoesOnWithItsScan(t *testing.T) {
 	t.Parallel()
-	const count = 40
+	const count = 24
 	dir, films := t.TempDir(), t.TempDir()
 	for i := range count {
 		path := world.Film(t, films, fmt.Sprintf("Film %02d (19%02d)", i, i+50), demo.H264AAC)
