@@ -289,9 +289,11 @@ func TestAFilmThatWaitsForFFmpegIsLookedAtAgain(t *testing.T) {
 		t.Errorf("the pictures that are there: %+v", got)
 	}
 	s.look(complete)
-	waiting, err := s.store.Read().Images.WithoutPicture(t.Context(), s.library.ID, time.Now().Add(-time.Hour), domain.ID{}, 10)
-	if err != nil || len(waiting) != 1 || waiting[0] != bare {
-		t.Errorf("to be looked at again: %v %v, want %v", waiting, err, bare)
+	for after, want := range map[time.Duration]int{time.Hour: 0, 24 * time.Hour: 1, 2 * images.LookAgain: 2} {
+		due, err := s.store.Read().Images.WithoutPicture(t.Context(), s.library.ID, time.Now().Add(after-images.LookAgain), domain.ID{}, 10)
+		if err != nil || len(due) != want || want == 1 && due[0] != bare {
+			t.Errorf("to be looked at again after %v: %v %v, want %d (%v first)", after, due, err, want, bare)
+		}
 	}
 }
 

@@ -24,6 +24,10 @@ const (
 )
 
 const (
+	// LookAgain is how long a film goes without anybody looking for its pictures, and waitForTool how long one whose frame waits for ffmpeg
+	// to be installed.
+	LookAgain   = 30 * 24 * time.Hour
+	waitForTool = 6 * time.Hour
 	// frameAt is where in a film its frame is taken: behind titles and set-up, before anything is given away.
 	frameAt = 0.25
 	// frameWidth is how wide a frame is kept.
@@ -33,7 +37,7 @@ const (
 // Refresh looks for the pictures of one film beside its files and brings what is stored in line: the server's own work,
 // at the end of a scan. It does I/O, so it runs outside of any transaction. Pictures that did not change cost a directory listing; unreadable
 // ones are logged and left out. Where a folder cannot be looked at, what is known stays. A film that is gone is no error. One whose frame
-// waits for ffmpeg to be installed does not count as looked at.
+// waits for ffmpeg to be installed is soon to be looked at again.
 func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 	read := s.Store.Read()
 	m, err := read.Movies.Get(ctx, domain.ScopeAll(), domain.ID{}, movieID)
@@ -93,10 +97,7 @@ func (s *Service) Refresh(ctx context.Context, movieID domain.ID) error {
 	}
 
 	if waits {
-		if len(put)+len(drop) == 0 {
-			return nil
-		}
-		looked = time.Unix(0, 0).UTC()
+		looked = looked.Add(waitForTool - LookAgain)
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Images.Looked(ctx, movieID, looked); fault.IsNotFound(err) {

@@ -8,11 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/ports/store"
 )
-
-// lookAgain is how long a film goes without anybody looking for its pictures.
-const lookAgain = 30 * 24 * time.Hour
 
 // pictureTime is how long one film's pictures may take.
 const pictureTime = 12 * time.Second
@@ -28,9 +26,9 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 			return false, nil
 		}
 	}
-	before := r.Now().Add(-lookAgain)
-	if r.cur.Many && r.scan.StartedAt != nil {
-		before = *r.scan.StartedAt
+	before := r.Now().Add(-images.LookAgain)
+	if r.cur.Many {
+		before = r.cur.since(r.scan)
 	}
 	for {
 		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, r.Readers)

@@ -422,7 +422,7 @@ func stateOf(code string) domain.FileState {
 
 // startAt is a scan of single folders, for what is known to have changed; a running one is Conflict "scan.active".
 func (s *Service) startAt(ctx context.Context, library domain.ID, folders [][]byte) error {
-	_, err := s.start(ctx, library, "event", folders)
+	_, err := s.start(ctx, library, triggerEvent, folders)
 	if fault.IsNotFound(err) {
 		return nil
 	}

@@ -198,7 +198,7 @@ func (s *Service) Tend(ctx context.Context, _ jobs.Run) error {
 func (s *Service) revive(ctx context.Context, scan domain.Scan) error {
 	var cur cursor
 	key := scan.ID.String()
-	if len(scan.Cursor) > 0 {
+	if scan.State == domain.ScanRunning {
 		if err := json.Unmarshal(scan.Cursor, &cur); err != nil {
 			return err
 		}
@@ -216,7 +216,8 @@ func (s *Service) due(ctx context.Context, l domain.Library) (bool, error) {
 		return false, err
 	}
 	now := s.Now()
-	rested := len(latest.Items) == 0 || now.Sub(latest.Items[0].CreatedAt) >= lookForReturn
+	// Scans of single folders thaw nothing, so they are no reason to wait.
+	rested := len(latest.Items) == 0 || len(latest.Items[0].Folders) > 0 || now.Sub(latest.Items[0].CreatedAt) >= lookForReturn
 	for _, p := range l.Paths {
 		switch {
 		case p.ScannedAt == nil:

@@ -119,7 +119,7 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, draft Draft) (
 		if err := tx.Libraries.Create(ctx, l); err != nil {
 			return err
 		}
-		if _, err := startScan(ctx, tx, l.ID, "created", nil, now); err != nil {
+		if _, err := startScan(ctx, tx, l.ID, "created", nil, nil, now); err != nil {
 			return err
 		}
 		return accessChanged(ctx, tx, l.ID)
@@ -201,7 +201,7 @@ func (s *Service) AddPath(ctx context.Context, actor domain.Actor, id domain.ID,
 		if err := tx.Libraries.AddPath(ctx, p); err != nil {
 			return err
 		}
-		if _, err := startScan(ctx, tx, id, "created", nil, s.now()); err != nil && fault.CodeOf(err) != codeScanActive {
+		if _, err := startScan(ctx, tx, id, "created", nil, nil, s.now()); err != nil && fault.CodeOf(err) != codeScanActive {
 			return err // while one runs, Tend starts another: the path was never scanned
 		}
 		return s.touched(ctx, tx, &l)

@@ -391,6 +391,19 @@ func TestTendStartsWhatIsDue(t *testing.T) {
 	}
 	w.scan()
 	w.frozen(false)
+	w.must(os.Rename(w.root, away))
+	w.must(os.Mkdir(w.root, 0o755))
+	w.scan()
+	w.frozen(true)
+	w.must(os.Remove(w.root))
+	w.must(os.Rename(away, w.root))
+	w.event(".") // events tell of it at once, but of single folders only
+	w.frozen(true)
+	if tend() != "schedule" {
+		t.Fatal("events told that the disk is back and nobody looks")
+	}
+	w.scan()
+	w.frozen(false)
 	w.clock.pass(13 * time.Hour)
 	if tend() != "schedule" {
 		t.Fatal("no periodic scan")

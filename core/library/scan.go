@@ -20,6 +20,9 @@ const (
 	codeScanFinished = "scan.finished"
 )
 
+// triggerEvent marks scans that changes of files asked for.
+const triggerEvent = "event"
+
 type scanPayload struct {
 	ScanID domain.ID `json:"scanId"`
 }
@@ -32,27 +35,61 @@ func (s *Service) Scan(ctx context.Context, actor domain.Actor, id domain.ID) (d
 	return s.start(ctx, id, "manual", nil)
 }
 
-// start makes a scan with its job. A full one takes the place of an active one of single folders.
+// start makes a scan with its job. A full one takes the place of an active one of single folders, and one for changed files that of one
+// which only looks for pictures any more: it goes on with those when it has found its files.
 func (s *Service) start(ctx context.Context, library domain.ID, trigger string, folders [][]byte) (scan domain.Scan, err error) {
 	err = s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		if folders == nil {
-			active, err := tx.Scans.Active(ctx, library)
-			if err == nil && len(active.Folders) > 0 {
-				active.State, active.FinishedAt = domain.ScanCancelled, ptr(s.now())
-				err = tx.Scans.Update(ctx, active)
+		active, err := tx.Scans.Active(ctx, library)
+		if err != nil && !fault.IsNotFound(err) {
+			return err
+		}
+		var inherited []byte
+		switch {
+		case err != nil:
+		case trigger == triggerEvent && active.State == domain.ScanRunning && active.Stage == domain.StageArtwork:
+			if inherited, err = bequeath(active); err != nil {
+				return err
 			}
-			if err != nil && !fault.IsNotFound(err) {
+			active.State, active.FinishedAt = domain.ScanDone, ptr(s.now())
+			active.ArtworkTotal, active.Cursor = active.Artwork, nil
+			err = tx.Scans.Update(ctx, active)
+		case folders == nil && len(active.Folders) > 0:
+			active.State, active.FinishedAt = domain.ScanCancelled, ptr(s.now())
+			err = tx.Scans.Update(ctx, active)
+		}
+		if err != nil && !fault.IsNotFound(err) {
+			return err
+		}
+		if active.FinishedAt != nil {
+			if err := tx.Events.Publish(ctx, progressed(active.ID)); err != nil {
 				return err
 			}
 		}
-		scan, err = startScan(ctx, tx, library, trigger, folders, s.now())
+		scan, err = startScan(ctx, tx, library, trigger, folders, inherited, s.now())
 		return err
 	})
 	return scan, err
 }
 
-func startScan(ctx context.Context, tx store.Tx, library domain.ID, trigger string, folders [][]byte, now time.Time) (domain.Scan, error) {
-	scan := domain.Scan{ID: domain.NewID(), LibraryID: library, State: domain.ScanQueued, Stage: domain.StageFind, Trigger: trigger, Folders: folders, CreatedAt: now}
+// bequeath returns the cursor of a scan that goes on with another's pictures.
+func bequeath(scan domain.Scan) ([]byte, error) {
+	var cur cursor
+	if err := json.Unmarshal(scan.Cursor, &cur); err != nil {
+		return nil, err
+	}
+	return json.Marshal(cursor{Films: cur.Films, Many: cur.Many, Since: cur.since(scan)})
+}
+
+// since is when the first of the scans began whose changed films wait for pictures.
+func (c cursor) since(scan domain.Scan) time.Time {
+	if c.Since.IsZero() && scan.StartedAt != nil {
+		return *scan.StartedAt
+	}
+	return c.Since
+}
+
+func startScan(ctx context.Context, tx store.Tx, library domain.ID, trigger string, folders [][]byte, inherited []byte, now time.Time) (domain.Scan, error) {
+	scan := domain.Scan{ID: domain.NewID(), LibraryID: library, State: domain.ScanQueued, Stage: domain.StageFind, Trigger: trigger, Folders: folders, Cursor: inherited, CreatedAt: now}
 	if err := tx.Scans.Create(ctx, scan); err != nil {
 		return domain.Scan{}, err
 	}
@@ -141,6 +178,8 @@ type cursor struct {
 	// Films had their files changed and wait for the artwork stage; Many says that they are too many to be listed.
 	Films []domain.ID `json:"films,omitempty"`
 	Many  bool        `json:"many,omitempty"`
+	// Since is when the scan began from which this one took over the films that wait.
+	Since time.Time `json:"since,omitzero"`
 	// Pictured is the last film without a picture that was looked at.
 	Pictured domain.ID `json:"pictured"`
 	Begun    bool      `json:"begun,omitempty"` // the current stage's total is known
@@ -307,8 +346,10 @@ func (r *run) commit(ctx context.Context, fn func(ctx context.Context, tx store.
 
 // resume reads where the scan is, or begins it.
 func (r *run) resume(ctx context.Context) error {
-	if r.scan.State == domain.ScanRunning {
-		return json.Unmarshal(r.scan.Cursor, &r.cur)
+	if len(r.scan.Cursor) > 0 {
+		if err := json.Unmarshal(r.scan.Cursor, &r.cur); err != nil || r.scan.State == domain.ScanRunning {
+			return err
+		}
 	}
 	walks := r.walks()
 	return r.commit(ctx, func(_ context.Context, _ store.Tx, to *run) error {

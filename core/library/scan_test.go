@@ -15,6 +15,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/ports/files"
 	"github.com/revenge-media/revenge/ports/jobs"
@@ -468,6 +469,56 @@ func TestAFullScanTakesThePlaceOfOneForEvents(t *testing.T) {
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
+	}
+}
+
+func TestAScanThatOnlyLooksForPicturesMakesRoomForNewFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "One (2001).mkv", "Two (2002).mkv", "Three (2003).mkv")
+	w.deps.Slice, w.deps.Readers = time.Nanosecond, 1
+	w.Service = library.New(w.deps)
+	long, err := w.store.Read().Scans.Active(t.Context(), w.library.ID)
+	w.must(err)
+	for long.Artwork == 0 {
+		if !w.slice(long) {
+			t.Fatal("the scan ended early")
+		}
+		long, err = w.store.Read().Scans.Get(t.Context(), domain.ScopeAll(), long.ID)
+		w.must(err)
+	}
+	waiting := func() int {
+		ids, err := w.store.Read().Images.WithoutPicture(t.Context(), w.library.ID, w.clock.now().Add(-images.LookAgain), domain.ID{}, 10)
+		w.must(err)
+		return len(ids)
+	}
+	if waiting() != 2 {
+		t.Fatalf("%d films wait for pictures", waiting())
+	}
+	w.write("New (2004).mkv", "film that is new")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.WatchFiles(ctx) }()
+	var next domain.Scan
+	for deadline := time.Now().Add(time.Minute); next.ID == (domain.ID{}) || next.ID == long.ID; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no scan for the new file")
+		}
+		w.write("New (2004).mkv", "film that is new")
+		if next, err = w.store.Read().Scans.Active(t.Context(), w.library.ID); err != nil && !fault.IsNotFound(err) {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	<-done
+	if before, err := w.store.Read().Scans.Get(t.Context(), domain.ScopeAll(), long.ID); err != nil || before.State != domain.ScanDone || before.FinishedAt == nil {
+		t.Fatalf("the scan that made room is %+v %v", before, err)
+	}
+	if w.slice(long) {
+		t.Fatal("the scan that made room goes on")
+	}
+	w.finish(next)
+	if waiting() != 0 || w.films()["New (2004)"] == nil {
+		t.Fatalf("%d films wait for pictures; films %q", waiting(), w.films())
 	}
 }
 

@@ -152,7 +152,7 @@ func (w *watching) start(ctx context.Context) {
 				folders = append(folders, []byte(folder))
 			}
 		}
-		_, err := w.Service.start(ctx, id, "event", folders)
+		_, err := w.Service.start(ctx, id, triggerEvent, folders)
 		switch {
 		case fault.CodeOf(err) == codeScanActive:
 			continue
