@@ -29,9 +29,6 @@ const (
 	probeTime = 5 * time.Second
 )
 
-// IndexKey is where the index of a file's content lies among the blobs (media.Packager).
-func IndexKey(revision string) string { return "index/" + revision }
-
 // mayPass are the reasons for which a file that failed is tried again by each full scan.
 var mayPass = []string{files.CodeUnreadable, media.CodeToolMissing, media.CodeToolFailed}
 
@@ -356,7 +353,7 @@ func (r *run) probe(ctx context.Context, rd *reading) {
 	facts, index, err := r.index(ctx, in)
 	switch {
 	case err == nil:
-		if err := r.Blobs.Put(ctx, IndexKey(rd.file.Revision), bytes.NewReader(index)); err != nil && ctx.Err() == nil {
+		if err := r.Blobs.Put(ctx, media.IndexKey(rd.file.Revision), bytes.NewReader(index)); err != nil && ctx.Err() == nil {
 			r.Logger.WarnContext(ctx, "an index was not kept; it is made again when the film is played", "file", rd.file.Path, "error", err)
 		}
 	case fault.CodeOf(err) == media.CodeUnknownContainer, fault.CodeOf(err) == media.CodeDamaged, errors.Is(err, context.DeadlineExceeded):

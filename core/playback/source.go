@@ -109,7 +109,7 @@ func (s *Service) source(ctx context.Context, l located) (*source, error) {
 	return src, nil
 }
 
-// opened returns the index from memory, else from the blobs, else makes it again.
+// opened returns the index from memory, else the one that is kept, else makes it again.
 func (s *Service) opened(ctx context.Context, src *source) (opened, error) {
 	key := src.key()
 	if o, ok := s.indexes.get(key); ok {
@@ -117,8 +117,7 @@ func (s *Service) opened(ctx context.Context, src *source) (opened, error) {
 	}
 	// The work reads through this request's input, so this request waits for it even if the asker leaves.
 	o, err := s.indexing.Do(context.WithoutCancel(ctx), key, func(context.Context) (opened, error) {
-		blob := "indexes/" + key
-		if o, err := s.readIndex(ctx, blob); err == nil {
+		if o, err := s.readIndex(ctx, src); err == nil {
 			return o, nil
 		}
 		m, index, err := s.Packager.Index(ctx, src.in)
@@ -130,7 +129,7 @@ func (s *Service) opened(ctx context.Context, src *source) (opened, error) {
 			return opened{}, err
 		}
 		o := opened{media: m, index: index, timeline: timeline}
-		if err := s.Blobs.Put(ctx, blob, bytes.NewReader(encodeIndex(o))); err != nil {
+		if err := s.Blobs.Put(ctx, src.indexKey(), bytes.NewReader(src.encodeIndex(o))); err != nil {
 			s.Logger.WarnContext(ctx, "a film's index could not be cached", "file", src.file.ID, "error", err)
 		}
 		return o, nil
@@ -141,8 +140,19 @@ func (s *Service) opened(ctx context.Context, src *source) (opened, error) {
 	return o, err
 }
 
-// encodeIndex writes the media's length, its JSON, and the index.
-func encodeIndex(o opened) []byte {
+// indexKey is where the index is kept: that of a file since it was read by a scan, that of a copy beside it.
+func (src *source) indexKey() string {
+	if src.file.Media.Indexed {
+		return media.IndexKey(src.file.Revision)
+	}
+	return "repackaged/" + src.key() + ".index"
+}
+
+// encodeIndex writes the index of a file alone, since the store has its facts; that of a copy with the facts' length and JSON before it.
+func (src *source) encodeIndex(o opened) []byte {
+	if src.file.Media.Indexed {
+		return o.index
+	}
 	facts, err := json.Marshal(o.media)
 	if err != nil {
 		panic(err) // domain.Media is plain
@@ -150,8 +160,8 @@ func encodeIndex(o opened) []byte {
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(len(facts))), facts...), o.index...)
 }
 
-func (s *Service) readIndex(ctx context.Context, key string) (opened, error) {
-	blob, err := s.Blobs.Get(ctx, key)
+func (s *Service) readIndex(ctx context.Context, src *source) (opened, error) {
+	blob, err := s.Blobs.Get(ctx, src.indexKey())
 	if err != nil {
 		return opened{}, err
 	}
@@ -159,6 +169,11 @@ func (s *Service) readIndex(ctx context.Context, key string) (opened, error) {
 	data, err := io.ReadAll(blob)
 	if err != nil {
 		return opened{}, err
+	}
+	if src.file.Media.Indexed {
+		o := opened{media: *src.file.Media, index: data}
+		o.timeline, err = s.Packager.Timeline(o.index) // refuses what another version wrote
+		return o, err
 	}
 	damaged := fault.New(fault.Invalid, media.CodeDamaged, "The cached index is damaged.")
 	if len(data) < 4 {

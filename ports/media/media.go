@@ -87,6 +87,9 @@ type Packager interface {
 	Cues(ctx context.Context, in Input, index []byte, track int) ([]Cue, error)
 }
 
+// IndexKey is where the index of a file's content is kept among the blobs: written when the file is read, used when it is played.
+func IndexKey(revision string) string { return "index/" + revision }
+
 // Stretch describes what Elementary wrote.
 type Stretch struct {
 	// Format is ffmpeg's demuxer name for the pipe ("ac3", "eac3", "dts", "truehd", "mp3", "flac", "aac", "ogg", "s16le"…).
