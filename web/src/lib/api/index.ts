@@ -24,6 +24,12 @@ const paging = ({ cursor, ...rest }: Paging): Paging => ({ ...rest, cursor: curs
 const film = (id: string) => ({ params: { path: { id } } });
 const byId = film;
 
+/** When this browser last changed what a film says about the account: lists fetched before are out of date. */
+export const watched = { at: 0 };
+function watching<T>(request: Promise<T>): Promise<T> {
+	return request.finally(() => (watched.at = Date.now()));
+}
+
 /** Every request that the interface makes, by what it is about. */
 export const api = {
 	settings: () => bodyOf(client.GET('/api/v1/settings')),
@@ -69,16 +75,18 @@ export const api = {
 		files: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/files', film(id))),
 		cast: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/cast', film(id))),
 		crew: (id: string) => bodyOf(client.GET('/api/v1/movies/{id}/crew', film(id))),
-		setWatched: (id: string, watched: boolean) =>
-			watched
-				? bodyOf(client.POST('/api/v1/movies/{id}/watched', film(id)))
-				: bodyOf(client.DELETE('/api/v1/movies/{id}/watched', film(id))),
+		setWatched: (id: string, seen: boolean) =>
+			watching(
+				seen
+					? bodyOf(client.POST('/api/v1/movies/{id}/watched', film(id)))
+					: bodyOf(client.DELETE('/api/v1/movies/{id}/watched', film(id)))
+			),
 		saveProgress: (
 			id: string,
 			body: { position: number; duration: number; fileId?: string; paused?: boolean },
 			keepalive = false
-		) => bodyOf(client.POST('/api/v1/movies/{id}/progress', { ...film(id), body, keepalive })),
-		resetProgress: (id: string) => bodyOf(client.DELETE('/api/v1/movies/{id}/progress', film(id))),
+		) => watching(bodyOf(client.POST('/api/v1/movies/{id}/progress', { ...film(id), body, keepalive }))),
+		resetProgress: (id: string) => watching(bodyOf(client.DELETE('/api/v1/movies/{id}/progress', film(id)))),
 		playback: (id: string, body: { capabilities: t.Capabilities; version?: string; part?: string }) =>
 			bodyOf(client.POST('/api/v1/movies/{id}/playback', { ...film(id), body }))
 	},

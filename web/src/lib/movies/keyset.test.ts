@@ -60,6 +60,15 @@ describe('a windowed list', () => {
 		await list.want(0, 10);
 		expect(list.total).toBe(0);
 	});
+	test('shows what it has while it is fetched again', async () => {
+		const { asked, fetch } = server(50);
+		const list = new KeysetList(fetch, 50);
+		await list.want(0, 10);
+		list.renew();
+		expect(list.rows.get(5)).toBe(5);
+		await list.want(0, 10);
+		expect(asked).toEqual(['', '']);
+	});
 	test('can be wished from again after a failure', async () => {
 		const { fetch } = server(50);
 		let down = true;

@@ -18,6 +18,7 @@ export class KeysetList<T> {
 	changed: () => void = () => {};
 
 	#fetch: FetchPage<T>;
+	#fresh = new Set<number>();
 	#cursors = new Map<number, string>([[0, '']]);
 	#wanted: readonly [number, number] = [0, 0];
 	#walk: Promise<void> | undefined;
@@ -36,13 +37,21 @@ export class KeysetList<T> {
 
 	/** Puts a page where it belongs; the first page can be given before any walk. */
 	put(offset: number, page: Page<T>) {
-		page.items.forEach((item, i) => this.rows.set(offset + i, item));
+		page.items.forEach((item, i) => {
+			this.rows.set(offset + i, item);
+			this.#fresh.add(offset + i);
+		});
 		const end = offset + page.items.length;
 		if (page.nextCursor) this.#cursors.set(end, page.nextCursor);
 		// Fewer or more rows than were counted: what the walk met is the truth.
 		else this.total = end;
 		if (end > this.total) this.total = end;
 		this.changed();
+	}
+
+	/** What is here may be out of date: it is shown until it has been fetched again. */
+	renew() {
+		this.#fresh.clear();
 	}
 
 	/** Resolves when every row of [from, to) that exists is here, or another wish took its place. */
@@ -65,7 +74,7 @@ export class KeysetList<T> {
 
 	#firstMissing(): number | undefined {
 		const [from, to] = this.#wanted;
-		for (let i = Math.max(0, from); i < Math.min(to, this.total); i++) if (!this.rows.has(i)) return i;
+		for (let i = Math.max(0, from); i < Math.min(to, this.total); i++) if (!this.#fresh.has(i)) return i;
 		return undefined;
 	}
 
