@@ -32,7 +32,7 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 	}
 	config := &river.Config{
 		ID: j.config.ID, Logger: quiet(j.config.Logger), Workers: river.NewWorkers(), Queues: map[string]river.QueueConfig{},
-		SoftStopTimeout: grace, FetchCooldown: 20 * time.Millisecond, FetchPollInterval: 200 * time.Millisecond,
+		SoftStopTimeout: grace, FetchCooldown: 20 * time.Millisecond, FetchPollInterval: 500 * time.Millisecond,
 		CompletedJobRetentionPeriod: j.config.Retention, CancelledJobRetentionPeriod: j.config.Retention, DiscardedJobRetentionPeriod: 7 * 24 * time.Hour,
 		PeriodicJobs: periodic(schedules),
 	}
