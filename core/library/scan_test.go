@@ -50,7 +50,7 @@ func TestFirstScanMakesFilmsOfAllThatCanBePlayed(t *testing.T) {
 	want := map[string][]string{
 		"Metropolis (1927)":  {"Metropolis (1927)/Metropolis (1927) - 2160p.mkv", "Metropolis (1927)/Metropolis (1927).mkv", "Metropolis (1927)/trailers/Teaser.mkv"},
 		"Nosferatu (1922)":   {"Nosferatu (1922)/cd1/Nosferatu.avi", "Nosferatu (1922)/cd2/Nosferatu.avi"},
-		"Der General (1926)": {"The General (1926).mkv"}, "Caf (1997)": {"Caf\xe9 (1997)/Caf\xe9 (1997).mkv"}, "Charade (1963)": {"Charade (1963)/Charade (1963).mkv"},
+		"Der General (1926)": {"The General (1926).mkv"}, "Café (1997)": {"Caf\xe9 (1997)/Caf\xe9 (1997).mkv"}, "Charade (1963)": {"Charade (1963)/Charade (1963).mkv"},
 	}
 	got := w.films()
 	for _, paths := range got {

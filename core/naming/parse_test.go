@@ -239,3 +239,14 @@ func BenchmarkGroup(b *testing.B) {
 		Group(paths)
 	}
 }
+
+func TestNamesOfOldDisksAreReadAsLatin(t *testing.T) {
+	t.Parallel()
+	for path, title := range map[string]string{
+		"Caf\xe9 (1997).mkv": "Caf\u00e9", "Caf\u00e9 (1997).mkv": "Caf\u00e9", "\xdcber \u00dc (1997).mkv": "\u00dcber \u00dc",
+	} {
+		if got := Parse(path); got.Title != title || got.Year != 1997 {
+			t.Errorf("%q is %q (%d), want %q", path, got.Title, got.Year, title)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // release is what one name (a file's without extension, or a folder's) says.
@@ -41,10 +42,28 @@ var (
 	filmMarker    = regexp.MustCompile(`(?i)^.+?[-_. ]+f\d{1,2}[-_. ]+`)
 )
 
+// western reads the bytes of a name that are no UTF-8 as ISO 8859-1, which the names of old disks mostly are: the Latin letters of
+// Windows-1252, ISO 8859-15 and it are the same. Other bytes become U+FFFD.
+func western(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, size := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && size == 1 && name[0] >= 0xC0 {
+			r = rune(name[0])
+		}
+		b.WriteRune(r)
+		name = name[size:]
+	}
+	return b.String()
+}
+
 // parseRelease reads one name.
 func parseRelease(name string) release {
 	var r release
-	name = strings.ToValidUTF8(name, "\uFFFD")
+	name = western(name)
 	if recorderName.MatchString(name) {
 		r.title = cleanTitle(recorderMark.ReplaceAllString(name, ""))
 		return r
