@@ -39,8 +39,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.goto(server.link());
 		await page.getByRole('heading', { name: 'Is this your server?' }).waitFor();
 		assert.equal(await page.evaluate(() => location.hash), '', 'the code stays out of the address');
-		await settled(page);
-		await audit(page);
+		await everywhere(page, 'setup-claim');
 		await page.getByRole('button', { name: 'Continue' }).click();
 
 		await page.getByRole('heading', { name: 'Who are you?' }).waitFor();
@@ -49,7 +48,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByLabel('Password again').fill('short');
 		await page.getByRole('button', { name: 'Create account' }).click();
 		await page.getByRole('alert').waitFor();
-		await audit(page);
+		await everywhere(page, 'setup-owner');
 		await page.getByLabel('Password', { exact: true }).fill(password);
 		await page.getByLabel('Password again').fill(password);
 		await page.getByRole('button', { name: 'Create account' }).click();
@@ -57,16 +56,12 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByRole('heading', { name: 'Where are your films?' }).waitFor();
 		await pick(page, library.folder);
 		await page.getByText('Recognised').waitFor();
-		await settled(page);
-		await audit(page);
-		await screenshot(page, 'setup-library-dark-1440');
+		await everywhere(page, 'setup-library');
 		await page.getByRole('button', { name: /^Scan .* videos$/ }).click();
 
 		await page.getByRole('link', { name: 'Start watching' }).waitFor({ timeout: 60_000 });
 		await page.getByRole('heading', { name: 'Your films are ready' }).waitFor({ timeout: 120_000 });
-		await settled(page);
-		await audit(page);
-		await screenshot(page, 'setup-scan-dark-1440');
+		await everywhere(page, 'setup-scan');
 		await page.getByRole('link', { name: 'Start watching' }).click();
 		await page.getByRole('heading', { name: /Recently added/ }).waitFor();
 		films = (await ask(page, '/movies?limit=100')).items;
@@ -167,9 +162,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.goto(`/play/${refused.film.id}?version=${encodeURIComponent(refused.version.key)}`);
 		await page.getByRole('heading', { level: 1, name: /cannot/ }).waitFor();
 		await page.getByText('Not in this browser').waitFor();
-		await settled(page);
-		await screenshot(page, 'refused-dark-1440');
-		await audit(page);
+		await everywhere(page, 'refused');
 	});
 
 	test('watching goes on in another browser where it stopped', async () => {
@@ -261,6 +254,43 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByRole('heading', { name: 'Keys' }).waitFor();
 	});
 
+	test('the keyboard alone sets a server up', async () => {
+		const other = await startServer();
+		const stranger = await visitor(browser, other.base);
+		const { page, faults } = stranger;
+		const type = async (label, text) => {
+			await tabTo(page, page.getByLabel(label, { exact: true }));
+			await page.keyboard.type(text);
+		};
+		try {
+			await page.goto(other.link());
+			await page.getByRole('heading', { name: 'Is this your server?' }).waitFor();
+			await tabTo(page, page.getByRole('button', { name: 'Continue' }));
+			await page.keyboard.press('Enter');
+			await page.getByRole('heading', { name: 'Who are you?' }).waitFor();
+			await type('Name', 'ben');
+			await type('Password', password);
+			await type('Password again', password);
+			await page.keyboard.press('Enter');
+			await page.getByRole('heading', { name: 'Where are your films?' }).waitFor();
+			await pick(page, library.folder, async (button) => {
+				await tabTo(page, button);
+				await page.keyboard.press('Enter');
+			});
+			await tabTo(page, page.getByRole('button', { name: /^Scan .* videos$/ }));
+			await page.keyboard.press('Enter');
+			const start = page.getByRole('link', { name: 'Start watching' });
+			await start.waitFor({ timeout: 60_000 });
+			await tabTo(page, start);
+			await page.keyboard.press('Enter');
+			await page.getByRole('heading', { name: /Recently added/ }).waitFor();
+			assert.deepEqual(faults, []);
+		} finally {
+			await stranger.context.close();
+			await other.stop();
+		}
+	});
+
 	test('an administrator sees what could not be read, and why', async () => {
 		const { page, faults } = me;
 		await page.goto('/admin/libraries');
@@ -336,6 +366,18 @@ describe('the main job', { timeout: 600_000 }, () => {
 	test('axe finds nothing on any page, in either theme', () => assert.deepEqual(noted, []));
 });
 
+/** Draws and audits a page that cannot be opened anew: in both themes, wide and narrow. */
+async function everywhere(page, name) {
+	for (const colorScheme of ['light', 'dark'])
+		for (const width of [390, 1440]) {
+			await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+			await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
+			await settled(page);
+			await screenshot(page, `${name}-${colorScheme}-${width}`);
+			await audit(page, `${name} ${colorScheme} ${width}`);
+		}
+}
+
 /** Notes what axe finds; the last test fails for it, so that the story itself is told to its end. */
 async function audit(page, where = '') {
 	await settled(page);
@@ -343,24 +385,32 @@ async function audit(page, where = '') {
 	noted.push(...(await findings(page)).map((line) => `${name}: ${line}`));
 }
 
+/** Presses Tab until something has the focus. */
+async function tabTo(page, locator) {
+	await locator.waitFor();
+	for (let presses = 0; presses < 80; presses++) {
+		if (await locator.evaluate((el) => el === document.activeElement)) return;
+		await page.keyboard.press('Tab');
+	}
+	throw new Error(`Tab does not reach ${locator}`);
+}
+
 /** Opens a folder in the picker by its path. */
-async function pick(page, folder) {
+async function pick(page, folder, press = (button) => button.click()) {
 	const list = page.getByRole('list', { name: 'Folders' });
 	await list.getByRole('button').first().waitFor();
 	const names = folder.split('/').filter(Boolean);
 	// The places to begin at hold "/", or a folder above the wanted one.
 	const places = await list.getByRole('button').locator('b').allTextContents();
 	const start = places.find((p) => p !== '/' && folder.startsWith(p)) ?? '/';
-	await list
-		.getByRole('button')
-		.filter({ has: page.locator('b', { hasText: new RegExp(`^${start}$`) }) })
-		.first()
-		.click();
-	for (const name of names.slice(start === '/' ? 0 : start.split('/').filter(Boolean).length)) {
-		await list
+	await press(
+		list
 			.getByRole('button')
-			.filter({ has: page.locator(`b:text-is("${name}")`) })
-			.click();
+			.filter({ has: page.locator('b', { hasText: new RegExp(`^${start}$`) }) })
+			.first()
+	);
+	for (const name of names.slice(start === '/' ? 0 : start.split('/').filter(Boolean).length)) {
+		await press(list.getByRole('button').filter({ has: page.locator(`b:text-is("${name}")`) }));
 		await page.locator(`p b:text-is("${name}")`).waitFor();
 	}
 }
