@@ -350,6 +350,9 @@ func (r *run) flush(ctx context.Context, i int, b *batch, ending func(*walked)) 
 		growing := false
 		for _, f := range b.inserted {
 			growing = growing || f.State == domain.FileGrowing
+			if f.State == domain.FileFailed {
+				to.scan.Failed++
+			}
 		}
 		if err := tx.Files.Insert(ctx, b.inserted...); err != nil {
 			return err

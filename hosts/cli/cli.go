@@ -135,7 +135,12 @@ func (r *run) load(overrides map[string]any) (config.Config, error) {
 func (r *run) logger(c config.Log) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level))
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String()) // JSON would count nanoseconds
+		}
+		return a
+	}}
 	file, isFile := r.program.Stderr.(*os.File)
 	if c.Format == "text" || (c.Format == "auto" && isFile && term.IsTerminal(int(file.Fd()))) {
 		return slog.New(slog.NewTextHandler(r.program.Stderr, options))

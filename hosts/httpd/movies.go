@@ -91,8 +91,8 @@ type movieOutput struct {
 type progressInput struct {
 	ByID
 	Body struct {
-		Position float64    `json:"position" doc:"Seconds on the whole film's axis; outside of the film its ends count"`
-		Duration float64    `json:"duration,omitempty" doc:"Seconds of the whole film as the player knows it"`
+		Position float64    `json:"position" minimum:"0" doc:"Seconds on the whole film's axis; behind the film its end counts"`
+		Duration float64    `json:"duration,omitempty" minimum:"0" doc:"Seconds of the whole film as the player knows it"`
 		FileID   *domain.ID `json:"fileId,omitempty" doc:"The file that plays"`
 		Paused   bool       `json:"paused,omitempty" doc:"That the player stands still; the position counts all the same"`
 	}

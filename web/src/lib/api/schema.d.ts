@@ -1448,7 +1448,7 @@ export interface components {
             paused?: boolean;
             /**
              * Format: double
-             * @description Seconds on the whole film's axis; outside of the film its ends count
+             * @description Seconds on the whole film's axis; behind the film its end counts
              */
             position: number;
         };
