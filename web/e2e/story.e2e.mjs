@@ -155,13 +155,16 @@ describe('the main job', { timeout: 600_000 }, () => {
 		const { page } = me;
 		let refused;
 		for (const film of films) {
-			const version = (await plan(page, film.id)).versions.find((v) => v.method === 'unplayable');
+			const version = (await plan(page, film.id)).versions.find(
+				(v) => v.method === 'unplayable' && v.reasons.some((r) => r.code === 'playback.transcode_required')
+			);
 			if (version) refused = { film, version };
 		}
 		assert.ok(refused, 'no film of the library is unplayable here');
 		await page.goto(`/play/${refused.film.id}?version=${encodeURIComponent(refused.version.key)}`);
 		await page.getByRole('heading', { level: 1, name: /cannot/ }).waitFor();
 		await page.getByText('Not in this browser').waitFor();
+		await page.getByText('transcode required: codec').waitFor();
 		await everywhere(page, 'refused');
 	});
 
