@@ -24,10 +24,7 @@ type credential struct {
 
 type contextKey int
 
-const (
-	keyCredential contextKey = iota
-	keyClient
-)
+const keyCredential contextKey = iota
 
 func credentialOf(ctx context.Context) credential {
 	c, ok := ctx.Value(keyCredential).(credential)

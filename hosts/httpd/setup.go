@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/revenge-media/revenge/core/account"
-	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 )
 
@@ -61,5 +60,3 @@ func (s *Server) mountSetup() {
 			return s.signIn(ctx, in.origin, signedIn, b.Cookie)
 		})
 }
-
-var _ = auth.Client{}
