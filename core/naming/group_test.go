@@ -197,18 +197,6 @@ func TestWhatAScanEnters(t *testing.T) {
 	}
 }
 
-func TestDiscKind(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		want    string
-		entries []string
-	}{{"bluray", []string{"CERTIFICATE", "BDMV"}}, {"dvd", []string{"video_ts/", "AUDIO_TS"}}, {"dvd", []string{"VIDEO_TS.IFO"}}, {"", []string{"film.mkv"}}, {"", nil}} {
-		if got := DiscKind(c.entries); got != c.want {
-			t.Errorf("%v: %q", c.entries, got)
-		}
-	}
-}
-
 func TestEditionLabel(t *testing.T) {
 	t.Parallel()
 	for edition, want := range map[string]string{"directors_cut": "Director's Cut", "harmy_v2": "Harmy V2", "": ""} {

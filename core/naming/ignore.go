@@ -72,17 +72,3 @@ func ignoredAt(components []string, at int) bool {
 	}
 	return at > 0 && !isLibraryRoot(components[at-1])
 }
-
-// DiscKind is the kind of disc whose files a folder holds, by the names in it: "bluray", "dvd" or "".
-func DiscKind(dirEntries []string) string {
-	kind := ""
-	for _, entry := range dirEntries {
-		switch strings.ToUpper(strings.TrimRight(entry, `/\`)) {
-		case "BDMV", "INDEX.BDMV":
-			return "bluray"
-		case "VIDEO_TS", "VIDEO_TS.IFO":
-			kind = "dvd"
-		}
-	}
-	return kind
-}
