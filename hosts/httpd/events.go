@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/bus"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sendActiveScans(ctx, actor, send); err != nil {
+	if err := s.sendLatestScans(ctx, actor, send); err != nil {
 		return err
 	}
 	beat := time.NewTicker(s.heartbeat)
@@ -75,16 +76,23 @@ func (s *Server) sendScan(ctx context.Context, actor domain.Actor, id domain.ID,
 	return send.Data(scan)
 }
 
-func (s *Server) sendActiveScans(ctx context.Context, actor domain.Actor, send sse.Sender) error {
+// sendLatestScans tells where every library stands. It comes after the subscription: what happened before, also between a client's own
+// question and the subscription, is in it, and what happens after it is heard.
+func (s *Server) sendLatestScans(ctx context.Context, actor domain.Actor, send sse.Sender) error {
 	libraries, err := s.core.Library.List(ctx, actor)
 	if err != nil {
 		return err
 	}
 	for _, l := range libraries {
-		if scan, err := s.core.Library.CurrentScan(ctx, actor, l.ID); err == nil && scan.Active() {
-			if err := send.Data(scan); err != nil {
-				return err
-			}
+		scan, err := s.core.Library.CurrentScan(ctx, actor, l.ID)
+		if fault.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := send.Data(scan); err != nil {
+			return err
 		}
 	}
 	return nil

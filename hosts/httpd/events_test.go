@@ -107,6 +107,22 @@ func TestTheProgressOfAScanIsHeardWhileItRuns(t *testing.T) {
 	}
 }
 
+// A scan that ended before the subscription stood is told all the same: nobody waits for an event that is over.
+func TestAnEventStreamBeginsWithWhereEveryLibraryStands(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	s := w.Serve(t)
+	dir := t.TempDir()
+	world.Film(t, dir, "Alien (1979)", demo.H264AAC)
+	l := w.Library(t, dir)
+	w.ScanUntilDone(t, l.ID)
+	e, open := next(t, events(t, s, s.Admin(t)), "the latest scan")
+	var scan domain.Scan
+	if !open || e.name != "scan" || json.Unmarshal([]byte(e.data), &scan) != nil || scan.LibraryID != l.ID || scan.State != domain.ScanDone {
+		t.Errorf("it began with %+v", e)
+	}
+}
+
 func TestAnEventStreamShowsThatItLivesAndEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())

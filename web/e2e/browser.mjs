@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { until } from './server.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 export const shots = join(import.meta.dirname, 'screenshots');
@@ -70,19 +71,30 @@ export async function findings(page) {
 	return found.flatMap(({ id, help, nodes }) => nodes.slice(0, 4).map((node) => `${id} (${help}): ${node}`));
 }
 
-/** Waits until pictures in view have come and nothing moves. */
+/** Waits until pictures in view have come and nothing moves; says what did not. */
 export async function settled(page) {
-	await page.waitForFunction(
-		() =>
-			document.fonts.status === 'loaded' &&
-			!document.querySelector('[aria-busy=true]') &&
-			[...document.images].every((i) => {
+	const unrest = () => [
+		...(document.fonts.status === 'loaded' ? [] : ['fonts']),
+		...[...document.querySelectorAll('[aria-busy=true]')].map((e) => `busy: ${e.outerHTML.slice(0, 120)}`),
+		...[...document.images]
+			.filter((i) => {
 				const box = i.getBoundingClientRect();
-				return i.complete || box.top > innerHeight || box.right < 0 || box.left > innerWidth;
-			}) &&
-			document
-				.getAnimations()
-				.every((a) => a.playState !== 'running' || a.effect?.getTiming().iterations === Infinity)
+				return !i.complete && box.top <= innerHeight && box.right >= 0 && box.left <= innerWidth;
+			})
+			.map((i) => `picture: ${i.currentSrc || i.src}`),
+		...document
+			.getAnimations()
+			.filter((a) => a.playState === 'running' && a.effect?.getTiming().iterations !== Infinity)
+			.map(
+				(a) =>
+					`animation: ${a.animationName ?? a.transitionProperty ?? ''} of ${a.effect?.target?.outerHTML.slice(0, 120)}`
+			)
+	];
+	let left = [];
+	await until(
+		() => `nothing moves on the page: ${left.join('; ')}`,
+		async () => (left = await page.evaluate(unrest)).length === 0,
+		20
 	);
 }
 

@@ -29,13 +29,14 @@ async function freePort() {
 	return port;
 }
 
-/** Waits until a condition holds; its last value. */
+/** Waits until a condition holds; its last value. What it waits for may be a function, asked when it was in vain. */
 export async function until(what, condition, seconds = 30) {
 	const deadline = Date.now() + seconds * 1000;
 	for (;;) {
 		const value = await condition();
 		if (value) return value;
-		if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`);
+		if (Date.now() > deadline)
+			throw new Error(`waited ${seconds} s in vain: ${typeof what === 'function' ? what() : what}`);
 		await new Promise((done) => setTimeout(done, 100));
 	}
 }

@@ -1,7 +1,16 @@
-import { api, asProblem, type Scan } from '$lib/api';
+import type { Scan } from '$lib/api';
 import { listen } from '$lib/api/events';
 
-/** A library's scan as it goes on: from the server's events, and asked for when a connection starts. */
+const ranks = { queued: 0, running: 1, done: 2, cancelled: 2, failed: 2 };
+
+/** Tells whether a scan that came in is older than what is known: the answer to a request and an event overtake each other. */
+export function outdated(known: Scan | undefined, scan: Scan): boolean {
+	if (!known) return false;
+	// Ids are UUIDv7: they sort by creation.
+	return known.id === scan.id ? ranks[scan.state] < ranks[known.state] : scan.id < known.id;
+}
+
+/** A library's scan as it goes on. The server tells where it stands whenever the connection starts, then all that happens. */
 export class LiveScan {
 	scan = $state<Scan>();
 	/** Grows when films of the library have changed. */
@@ -14,10 +23,15 @@ export class LiveScan {
 	/** Follows a library until the returned function is called. */
 	follow(libraryId: string): () => void {
 		this.scan = undefined;
+		let missed = false;
 		return listen({
-			opened: () => void this.#ask(libraryId),
+			opened: () => (missed = true),
 			scan: (scan) => {
-				if (scan.libraryId === libraryId) this.#take(scan);
+				if (scan.libraryId !== libraryId) return;
+				this.take(scan);
+				// Nobody told of the films that changed before the connection stood.
+				if (missed) this.films++;
+				missed = false;
 			},
 			movies: (event) => {
 				if (event.libraryId === libraryId) this.films++;
@@ -25,19 +39,9 @@ export class LiveScan {
 		});
 	}
 
-	/** Takes the answer of a request, which is newer than the last event. */
-	take = (scan: Scan) => this.#take(scan);
-
-	async #ask(libraryId: string) {
-		try {
-			this.#take(await api.libraries.scan(libraryId));
-		} catch (error) {
-			// Never scanned is an answer too; anything else shows when the next event comes or does not.
-			if (asProblem(error).status === 404) this.scan = undefined;
-		}
-	}
-
-	#take(scan: Scan) {
+	/** Takes what an event or the answer to a request says, unless something newer is known. */
+	take(scan: Scan) {
+		if (outdated(this.scan, scan)) return;
 		const ended =
 			this.active && (scan.state === 'done' || scan.state === 'cancelled' || scan.state === 'failed');
 		const done = { find: scan.found, read: scan.read, match: scan.matched, artwork: scan.artwork }[

@@ -237,7 +237,8 @@ export class Player {
 	}
 	pause = () => this.#video?.pause();
 	toggle() {
-		if (this.paused) this.play();
+		// The element knows before its event has come.
+		if (this.#video?.paused) this.play();
 		else this.pause();
 	}
 
