@@ -79,7 +79,9 @@ export async function settled(page) {
 		...[...document.images]
 			.filter((i) => {
 				const box = i.getBoundingClientRect();
-				return !i.complete && box.top <= innerHeight && box.right >= 0 && box.left <= innerWidth;
+				const across = box.right >= 0 && box.left <= innerWidth;
+				const down = box.bottom >= 0 && box.top <= innerHeight;
+				return !i.complete && i.checkVisibility() && across && down;
 			})
 			.map((i) => `picture: ${i.currentSrc || i.src}`),
 		...document
@@ -93,7 +95,7 @@ export async function settled(page) {
 	let left = [];
 	await until(
 		() => `nothing moves on the page: ${left.join('; ')}`,
-		async () => (left = await page.evaluate(unrest)).length === 0,
+		async () => (left = await page.evaluate(unrest).catch((error) => [String(error)])).length === 0,
 		20
 	);
 }

@@ -47,7 +47,7 @@ export async function temporary(name) {
 	return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Runs the server. `link` is the first-run link that it printed; `pause` and `resume` take it off the network. */
+/** Runs the server. `link` is the first-run link that it printed. */
 export async function startServer() {
 	if (!existsSync(binary)) throw new Error(`${binary} is not there: build it first (just build)`);
 	const { folder, remove } = await temporary('e2e');
@@ -61,27 +61,31 @@ export async function startServer() {
 	});
 	child.stdout.on('data', (text) => (output += text));
 	child.stderr.on('data', (text) => (output += text));
-	const base = `http://127.0.0.1:${port}`;
-	await until('the server answers', async () => {
-		if (child.exitCode !== null) throw new Error(`the server ended:\n${output}`);
-		return fetch(`${base}/readyz`).then(
-			(answer) => answer.ok,
-			() => false
+	const stop = async () => {
+		child.kill('SIGTERM');
+		const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+		await new Promise((ended) =>
+			(child.exitCode ?? child.signalCode) === null ? child.once('exit', ended) : ended()
 		);
-	});
-	return {
-		base,
-		link: () => /http:\/\/\S+\/setup#code=\S+/.exec(output)?.[0].replace(/^http:\/\/[^/]+/, base),
-		output: () => output,
-		pause: () => child.kill('SIGSTOP'),
-		resume: () => child.kill('SIGCONT'),
-		stop: async () => {
-			child.kill('SIGCONT');
-			child.kill('SIGTERM');
-			const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
-			await new Promise((ended) => (child.exitCode === null ? child.once('exit', ended) : ended()));
-			clearTimeout(timer);
-			await remove();
-		}
+		clearTimeout(timer);
+		await remove();
 	};
+	const base = `http://127.0.0.1:${port}`;
+	try {
+		const [link] = await until(
+			() => `the server has printed its link:\n${output}`,
+			() => {
+				if (child.exitCode !== null) throw new Error(`the server ended:\n${output}`);
+				return /http:\/\/\S+\/setup#code=\S+/.exec(output);
+			}
+		);
+		await until(
+			() => `the server is ready:\n${output}`,
+			() => fetch(`${base}/readyz`).then((answer) => answer.ok, () => false) // prettier-ignore
+		);
+		return { base, link: link.replace(/^http:\/\/[^/]+/, base), stop };
+	} catch (error) {
+		await stop();
+		throw error;
+	}
 }
