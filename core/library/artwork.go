@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,14 +11,18 @@ import (
 	"github.com/revenge-media/revenge/ports/store"
 )
 
-// pictureTime is how long one film's pictures may take.
-const pictureTime = 12 * time.Second
+// pictureTries is how often a scan tries to get the pictures of a film that take too long, and lateFilms for how many it does: frames are
+// taken behind everything else that the machine does. If it is more than busy, the next scan finds it better.
+const (
+	pictureTries = 5
+	lateFilms    = 200
+)
 
 // artwork looks for the pictures of films whose files changed, and of those that nobody looked at yet.
 func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	for len(r.cur.Films) > 0 {
 		some := slices.Clone(r.cur.Films[:min(len(r.cur.Films), r.Readers)])
-		if err := r.picture(ctx, some, func(to *run) { to.cur.Films = to.cur.Films[len(some):] }); err != nil {
+		if err := r.picture(ctx, some, 1, func(to *run) { to.cur.Films = to.cur.Films[len(some):] }); err != nil {
 			return false, err
 		}
 		if r.over() {
@@ -32,28 +35,45 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	}
 	for {
 		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, r.Readers)
-		if err != nil || len(some) == 0 {
-			return err == nil, err
+		if err != nil {
+			return false, err
 		}
-		if err := r.picture(ctx, some, func(to *run) { to.cur.Pictured = some[len(some)-1] }); err != nil {
+		if len(some) == 0 {
+			break
+		}
+		if err := r.picture(ctx, some, 1, func(to *run) { to.cur.Pictured = some[len(some)-1] }); err != nil {
 			return false, err
 		}
 		if r.over() {
 			return false, nil
 		}
 	}
+	// One at a time, so that none has less than the whole of what the machine has left.
+	for len(r.cur.Late) > 0 {
+		next := r.cur.Late[0]
+		if err := r.picture(ctx, []domain.ID{next.Film}, next.Tries+1, func(to *run) { to.cur.Late = to.cur.Late[1:] }); err != nil {
+			return false, err
+		}
+		if r.over() {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
-// picture refreshes some films, a few at a time, and commits that it did. A film whose pictures fail is left for the next scan.
-func (r *run) picture(ctx context.Context, films []domain.ID, done func(to *run)) error {
+// picture refreshes some films, a few at a time, and commits that it did. Those that took too long are late, until they were tried often
+// enough; other films whose pictures fail are left for the next scan.
+func (r *run) picture(ctx context.Context, films []domain.ID, try int, done func(to *run)) error {
+	slow := make([]bool, len(films))
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(r.Readers)
-	for _, id := range films {
+	for i, id := range films {
 		group.Go(func() error {
-			hurry, cancel := context.WithTimeout(within, pictureTime)
+			hurry, cancel := context.WithTimeout(within, r.PictureTime)
 			defer cancel()
 			if err := r.Images.Refresh(hurry, id); err != nil && within.Err() == nil {
-				r.Logger.WarnContext(within, "the pictures of a film failed", "movie", id, "error", err)
+				slow[i] = hurry.Err() != nil
+				r.Logger.WarnContext(within, "the pictures of a film failed", "movie", id, "try", try, "error", err)
 			}
 			return within.Err()
 		})
@@ -63,7 +83,15 @@ func (r *run) picture(ctx context.Context, films []domain.ID, done func(to *run)
 	}
 	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
 		done(to)
-		to.scan.Artwork += len(films)
+		for i, id := range films {
+			known := slices.ContainsFunc(to.cur.Late, func(l late) bool { return l.Film == id })
+			if slow[i] && !known && try < pictureTries && len(to.cur.Late) < lateFilms {
+				to.cur.Late = append(to.cur.Late, late{id, try})
+			}
+		}
+		if try == 1 {
+			to.scan.Artwork += len(films)
+		}
 		to.scan.ArtworkTotal = max(to.scan.ArtworkTotal, to.scan.Matched, to.scan.Artwork+len(to.cur.Films))
 		return tx.Events.Publish(ctx, moviesChanged(r.library.ID))
 	})

@@ -77,6 +77,9 @@ func bequeath(scan domain.Scan) ([]byte, error) {
 	if err := json.Unmarshal(scan.Cursor, &cur); err != nil {
 		return nil, err
 	}
+	for _, l := range cur.Late {
+		cur.Films = append(cur.Films, l.Film)
+	}
 	return json.Marshal(cursor{Films: cur.Films, Many: cur.Many, Since: cur.since(scan)})
 }
 
@@ -182,14 +185,22 @@ type cursor struct {
 	Since time.Time `json:"since,omitzero"`
 	// Pictured is the last film without a picture that was looked at.
 	Pictured domain.ID `json:"pictured"`
-	Begun    bool      `json:"begun,omitempty"` // the current stage's total is known
-	Judged   bool      `json:"judged,omitempty"`
+	// Late are films whose pictures took too long: they are tried again at the end.
+	Late   []late `json:"late,omitempty"`
+	Begun  bool   `json:"begun,omitempty"` // the current stage's total is known
+	Judged bool   `json:"judged,omitempty"`
 	// Settled is until when a full scan waits for files that changed a moment ago; they are looked at once more then.
 	Settled time.Time `json:"settled,omitzero"`
 	Waited  bool      `json:"waited,omitempty"`
 	// Step counts commits and At is when the last one was: a scan that does not move lost its process.
 	Step int       `json:"step"`
 	At   time.Time `json:"at,omitzero"`
+}
+
+// late is a film whose pictures took too long so many times.
+type late struct {
+	Film  domain.ID `json:"film"`
+	Tries int       `json:"tries"`
 }
 
 // walked is the walk over a library path, or over one folder of it.

@@ -1,8 +1,11 @@
 package library_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image"
+	"image/jpeg"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/images"
@@ -615,4 +619,51 @@ type brokenFiles struct{ store.Files }
 
 func (brokenFiles) List(context.Context, domain.Scope, store.FileFilter, domain.PageRequest) (domain.Page[domain.File], error) {
 	return domain.Page[domain.File]{}, fault.New(fault.Unavailable, store.CodeUnavailable, "The database does not answer in time. Try again shortly.")
+}
+
+// lazyTool takes longer than anybody waits for a film's frame, so many times.
+type lazyTool struct {
+	noTool
+	mu    sync.Mutex
+	left  map[string]int
+	times int
+	frame []byte
+}
+
+func (l *lazyTool) Frame(ctx context.Context, in media.Input, _ float64, _ int) ([]byte, error) {
+	l.mu.Lock()
+	if _, known := l.left[in.Path]; !known {
+		l.left[in.Path] = l.times
+	}
+	l.left[in.Path]--
+	slow := l.left[in.Path] >= 0
+	l.mu.Unlock()
+	if slow {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return l.frame, nil
+}
+
+func TestPicturesThatTookTooLongAreTriedAgainBeforeTheScanEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "One (2001).mkv", "Two (2002).mkv", "Three (2003).mkv")
+	var frame bytes.Buffer
+	w.must(jpeg.Encode(&frame, image.NewGray(image.Rect(0, 0, 160, 90)), nil))
+	w.deps.Images = images.New(images.Deps{
+		Store: w.store, Files: w.tree, Blobs: w.deps.Blobs, Processor: imaging.New(), Now: w.clock.now, Logger: w.deps.Logger,
+		Transcoder: &lazyTool{left: map[string]int{}, times: 2, frame: frame.Bytes()},
+	})
+	w.deps.PictureTime = time.Second
+	w.Service = library.New(w.deps)
+	if scan := w.scan(); scan.Artwork != 3 || scan.ArtworkTotal != 3 {
+		t.Errorf("%d of %d films counted", scan.Artwork, scan.ArtworkTotal)
+	}
+	for title, files := range w.films() {
+		found, err := w.store.Read().Images.ByMovie(t.Context(), domain.ScopeAll(), *w.file(files[0]).MovieID)
+		w.must(err)
+		if len(found) != 1 || found[0].Kind != domain.ImageBackdrop {
+			t.Errorf("%s has the pictures %v", title, found)
+		}
+	}
 }

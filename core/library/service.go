@@ -47,6 +47,8 @@ type Deps struct {
 	Settle time.Duration
 	// Slice is how long a job works before it commits and makes room; 0 means 8 s.
 	Slice time.Duration
+	// PictureTime is how long one film's pictures may take at a time; 0 means 12 s.
+	PictureTime time.Duration
 	// Readers is how many files are read at a time; 0 means 4.
 	Readers int
 	// RescanEvery is how long after a full scan another one starts; 0 means 12 h.
@@ -63,6 +65,9 @@ func New(d Deps) *Service {
 	}
 	if d.Slice <= 0 {
 		d.Slice = 8 * time.Second
+	}
+	if d.PictureTime <= 0 {
+		d.PictureTime = 12 * time.Second
 	}
 	if d.Readers <= 0 {
 		d.Readers = 4
