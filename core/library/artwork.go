@@ -11,8 +11,8 @@ import (
 	"github.com/revenge-media/revenge/ports/store"
 )
 
-// pictureTries is how often a scan tries to get the pictures of a film that take too long, and lateFilms for how many it does: frames are
-// taken behind everything else that the machine does. If it is more than busy, the next scan finds it better.
+// Frames are taken at a low priority, so on a busy machine a film's time may be over before its frame is there. pictureTries is how often
+// a scan tries such a film, lateFilms for how many films it tries more than once; what is missing after that is left to the next scan.
 const (
 	pictureTries = 5
 	lateFilms    = 200

@@ -197,7 +197,7 @@ type cursor struct {
 	At   time.Time `json:"at,omitzero"`
 }
 
-// late is a film whose pictures took too long so many times.
+// late is a film whose pictures took too long, each of so many times.
 type late struct {
 	Film  domain.ID `json:"film"`
 	Tries int       `json:"tries"`
