@@ -30,9 +30,10 @@ test:
     @scripts/install
     @scripts/with-services scripts/test
 
-# Run the Go benchmarks of the given packages, or of all
-bench *PACKAGES:
-    @scripts/with-services go test -run '^$' -bench . -benchmem "${@:-./...}"
+# Compare with the limit programs, all or those whose names match, and write docs/performance.md
+bench *NAME:
+    @scripts/install
+    @scripts/with-services scripts/bench "$@"
 
 # Run what needs big or slow third parties: contract fuzzing, the newest PostgreSQL
 interop:
