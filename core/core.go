@@ -59,7 +59,7 @@ type Deps struct {
 	Limits Limits
 }
 
-// Limits are the few numbers that a host chooses. Zero values mean the services' own defaults.
+// Limits are the few choices that a host makes. Zero values mean the services' own defaults.
 type Limits struct {
 	RescanEvery    time.Duration
 	AccessTokenTTL time.Duration
@@ -67,6 +67,8 @@ type Limits struct {
 	Encodes        int
 	// Settle is how long a file must not change before it is read.
 	Settle time.Duration
+	// NoFrames leaves films without pictures as they are, where otherwise one is taken out of the film.
+	NoFrames bool
 }
 
 // Core is all services, and the ports that hosts show to operators.
@@ -121,6 +123,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
 	c.Images = images.New(images.Deps{
 		Store: d.Store, Access: c.Access, Files: d.Files, Blobs: d.Blobs, Processor: d.Pictures, Transcoder: d.Transcode, Now: d.Now, Logger: d.Logger,
+		NoFrames: d.Limits.NoFrames,
 	})
 	c.Library = library.New(library.Deps{
 		Store: d.Store, Access: c.Access, Tree: d.Files, Browser: d.Browser, Watcher: d.Watcher, Packager: d.Packager, Prober: d.Transcode, Metadata: d.Metadata,

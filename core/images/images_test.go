@@ -320,6 +320,16 @@ func TestAFrameStandsInForABackdrop(t *testing.T) {
 	if r, err := s.images.Rendition(t.Context(), viewer, domain.ImageBackdrop, frame.ID, 160, false); err != nil || len(r.Data) == 0 {
 		t.Errorf("after eviction: %v", err)
 	}
+	without := s.images.Deps
+	without.NoFrames = true
+	s.images = images.New(without)
+	if again := s.look(film)[domain.ImageBackdrop]; again.ID != frame.ID {
+		t.Errorf("without frames the one that was taken is gone: %+v", again)
+	}
+	demo.Copy(t, demo.H264AAC, filepath.Join(s.dir, "Other/other.mp4"))
+	if other := s.look(s.film("Other/other.mp4")); len(other) != 0 {
+		t.Errorf("without frames one was taken: %+v", other)
+	}
 	s.picture("Film/fanart.jpg", 200)
 	if local := s.look(film)[domain.ImageBackdrop]; local.Source != "local" || local.ID != frame.ID {
 		t.Errorf("with a picture of its own: %+v", local)

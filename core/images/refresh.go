@@ -226,8 +226,11 @@ func (s *Service) frame(ctx context.Context, m domain.Movie, films []domain.File
 		if f.State != domain.FileReady || f.Media == nil || !known {
 			continue
 		}
-		if old != nil && old.Source == sourceFrame && old.SourceRevision == f.Revision {
+		if old != nil && old.Source == sourceFrame && (s.NoFrames || old.SourceRevision == f.Revision) {
 			return old, nil
+		}
+		if s.NoFrames {
+			return nil, nil
 		}
 		data, err := s.capture(ctx, root, f)
 		if ctx.Err() != nil {

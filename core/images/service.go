@@ -33,8 +33,10 @@ type Deps struct {
 	Processor images.Processor
 	// Transcoder makes a backdrop of a frame; where it has no tool, films without a picture have none.
 	Transcoder media.Transcoder
-	Now        func() time.Time
-	Logger     *slog.Logger
+	// NoFrames takes no more frames of films; those that were taken stay.
+	NoFrames bool
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Service holds the use cases.

@@ -144,6 +144,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Now:    o.Now, Logger: o.Logger,
 		Limits: core.Limits{
 			RescanEvery: c.Scan.Every, AccessTokenTTL: c.Auth.AccessTokenTTL, EncodesPerUser: c.Encode.PerUser, Encodes: c.Encode.Total, Settle: o.Settle,
+			NoFrames: !c.Scan.Frames,
 		},
 	})
 	if err != nil {

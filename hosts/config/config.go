@@ -58,8 +58,9 @@ type FFmpeg struct {
 
 // Scan is how libraries are kept up to date.
 type Scan struct {
-	Every time.Duration `koanf:"every" doc:"Time between full scans, which catch what file events missed."`
-	Watch bool          `koanf:"watch" doc:"Scan folders as soon as something changes in them."`
+	Every  time.Duration `koanf:"every" doc:"Time between full scans, which catch what file events missed."`
+	Watch  bool          `koanf:"watch" doc:"Scan folders as soon as something changes in them."`
+	Frames bool          `koanf:"frames" doc:"Take a picture out of each film that has no backdrop beside it; needs ffmpeg, and reads into every such film."`
 }
 
 // Workers bound background work.
@@ -85,7 +86,7 @@ type Auth struct {
 func Default() Config {
 	return Config{
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
-		Log: Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true},
+		Log: Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 	}
 }
