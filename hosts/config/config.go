@@ -125,8 +125,8 @@ func Load(file string, environ []string, overrides map[string]any) (Config, erro
 	err := k.Load(env.Provider(".", env.Opt{
 		Prefix: variablePrefix, EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
-			if strings.HasPrefix(name, variablePrefix+"TEST_") {
-				return "", nil // the test suites' own
+			if strings.HasPrefix(name, variablePrefix+"TEST_") || strings.HasPrefix(name, variablePrefix+"BENCH_") {
+				return "", nil // the test suites' and benchmarks' own
 			}
 			key, known := names[name]
 			if !known {
