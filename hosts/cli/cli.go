@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -71,6 +73,15 @@ type commands struct {
 	} `cmd:"" name:"config" help:"Configuration."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the API's OpenAPI document."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// Process runs the program with the arguments, environment and streams of this process, and returns its exit code. SIGTERM or an interrupt
+// stops it in order; a second one ends it at once, as it would end a program that does not listen.
+func Process() int {
+	ctx, deaf := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer deaf()
+	context.AfterFunc(ctx, deaf)
+	return Main(ctx, Program{Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 }
 
 // Main runs the program and returns its exit code: 0, 1 for a failure, 2 for wrong usage.
