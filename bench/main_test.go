@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,9 +34,43 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "there is no program", name)
 			os.Exit(64)
 		}
-		os.Exit(program())
+		os.Exit(profiled(name, program))
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	for _, undo := range atExit {
+		undo()
+	}
+	os.Exit(status)
+}
+
+// atExit removes what several benchmarks shared.
+var atExit []func()
+
+// profileDir names the folder in which every program that is started leaves a CPU profile, NAME-PID.pprof, when the variable is set.
+const profileDir = "REVENGE_BENCH_PROFILES"
+
+func profiled(name string, program func() int) int {
+	dir := os.Getenv(profileDir)
+	if dir == "" {
+		return program()
+	}
+	out, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d.pprof", name, os.Getpid())))
+	if err == nil {
+		err = pprof.StartCPUProfile(out)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM)
+	go func() {
+		<-ended
+		pprof.StopCPUProfile()
+		os.Exit(0)
+	}()
+	defer pprof.StopCPUProfile()
+	return program()
 }
 
 // process is a program that runs beside the benchmark and ends with it.
