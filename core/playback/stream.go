@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -21,14 +20,14 @@ const (
 	StreamAAC  = "aac"  // encoded
 )
 
-// Content is a file played directly. Reading goes on only while its session lives and its library is visible, which it asks once a second.
+// Content is a file played directly, for a host to send and close.
 type Content struct {
-	io.ReadSeeker
-	io.Closer
-	Size       int64
-	ModifiedAt time.Time
-	MIME       string
-	ETag       string // quoted
+	File files.Open
+	MIME string
+	ETag string // quoted
+	// StillAllowed fails once the viewer's session has ended or the library is not visible any more. A host asks at least once a second
+	// while it sends, and breaks off then (S7).
+	StillAllowed func(ctx context.Context) error
 }
 
 // Direct opens a file as it is.
@@ -42,12 +41,13 @@ func (s *Service) Direct(ctx context.Context, actor domain.Actor, file domain.ID
 		return nil, err
 	}
 	s.plays.seen(actor, file, MethodDirect, s.Now())
-	guarded := &guardedReader{file: open, section: io.NewSectionReader(open, 0, open.Size()), checked: s.Now(), now: s.Now, check: func() error { return s.stillAllowed(ctx, actor, l) }}
-	return &Content{ReadSeeker: guarded, Closer: open, Size: open.Size(), ModifiedAt: open.ModifiedAt(), MIME: mimeOf(l.file.Media.Container),
-		ETag: `"` + l.file.Revision + `"`}, nil
+	return &Content{
+		File: open, MIME: mimeOf(l.file.Media.Container), ETag: `"` + l.file.Revision + `"`,
+		StillAllowed: func(ctx context.Context) error { return s.stillAllowed(ctx, actor, l) },
+	}, nil
 }
 
-// stillAllowed asks again what locate asked, for a response that goes on for long: the session too (S7).
+// stillAllowed asks again what locate asked, for a response that goes on for long: the session too.
 func (s *Service) stillAllowed(ctx context.Context, actor domain.Actor, l located) error {
 	if !actor.System {
 		if _, _, err := s.Sessions.Authenticate(ctx, actor.SessionID); err != nil {
@@ -59,29 +59,6 @@ func (s *Service) stillAllowed(ctx context.Context, actor domain.Actor, l locate
 		err = fault.New(fault.NotFound, "file.not_found", "There is no such file.")
 	}
 	return err
-}
-
-// guardedReader asks for leave to go on once a second.
-type guardedReader struct {
-	file    files.Open
-	section *io.SectionReader
-	checked time.Time
-	now     func() time.Time
-	check   func() error
-}
-
-func (g *guardedReader) Read(p []byte) (int, error) {
-	if now := g.now(); now.Sub(g.checked) >= time.Second || now.Before(g.checked) {
-		if err := g.check(); err != nil {
-			return 0, err
-		}
-		g.checked = now
-	}
-	return g.section.Read(p)
-}
-
-func (g *guardedReader) Seek(offset int64, whence int) (int64, error) {
-	return g.section.Seek(offset, whence)
 }
 
 // MasterRequest is what the address of a master playlist says.

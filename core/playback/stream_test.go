@@ -105,20 +105,20 @@ func TestAFilmIsPlayedAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer content.Close()
-	got, err := io.ReadAll(content)
+	defer content.File.Close()
+	got, err := io.ReadAll(content.File)
 	want, _ := os.ReadFile(filepath.Join(c.dir, f.Path))
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
 	}
 
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		t.Fatal(err)
+	if err := content.StillAllowed(t.Context()); err != nil {
+		t.Errorf("while the session lives: %v", err)
 	}
 	c.end(u.SessionID)
 	c.pass(2 * time.Second)
-	if _, err := content.Read(make([]byte, 10)); err == nil || fault.KindOf(err) != fault.Unauthenticated {
-		t.Errorf("reading on after the session ended: %v", err)
+	if err := content.StillAllowed(t.Context()); err == nil || fault.KindOf(err) != fault.Unauthenticated {
+		t.Errorf("after the session ended: %v", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -129,13 +128,8 @@ func (s *Server) mountStream() {
 			return nil, err
 		}
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
-			defer content.Close()
 			r, w := humachi.Unwrap(ctx)
-			header := w.Header()
-			header.Set("Content-Type", content.MIME)
-			header.Set("ETag", content.ETag)
-			header.Set("Cache-Control", "private, no-cache")
-			http.ServeContent(w, r, "", time.Time{}, content) // the ETag alone validates: it covers more than the time
+			s.sendFile(w, r, content)
 		}}, nil
 	})
 	register(s, route("streamMaster", "/master.m3u8", "HLS: the picture and the sound tracks"), func(ctx context.Context, in *masterInput) (*huma.StreamResponse, error) {

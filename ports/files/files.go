@@ -32,9 +32,11 @@ type Entry struct {
 	Err error
 }
 
-// Open is an open regular file.
+// Open is an open regular file. Read and Seek share one place: they are for the one who serves the whole file, everybody else uses ReadAt.
+// An adapter whose files the system can send by itself (sendfile(2)) returns them as a syscall.Conn, too.
 type Open interface {
 	io.ReaderAt
+	io.ReadSeeker
 	io.Closer
 	Size() int64
 	ModifiedAt() time.Time

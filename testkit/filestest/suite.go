@@ -91,6 +91,11 @@ func tree(t *testing.T, tree files.Tree) {
 		if err != nil || string(same) != string(b) || !filepath.IsAbs(f.Path()) {
 			t.Errorf("Path %q leads to %q, %v", f.Path(), same, err)
 		}
+		end, err := f.Seek(-1, io.SeekEnd)
+		must(t, err)
+		if last, err := io.ReadAll(f); err != nil || end != f.Size()-1 || string(last) != string(b[end:]) {
+			t.Errorf("from %d on it reads %q, %v", end, last, err)
+		}
 		return string(b)
 	}
 
