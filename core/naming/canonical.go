@@ -5,10 +5,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Canonical is the one way to write what n says: "Title (Year) {edition-extended} {tmdb-603} [1080p bluray h264]-GROUP".
-// For a film or an extra Parse(Canonical(n)) says what n says. What that form cannot say ("The Cut 1080p" as a
+// Parse(Canonical(n)) says what n says, for every n that Parse made. What that form cannot say ("The Cut 1080p" as a
 // title) is written out field by field in braces.
 func Canonical(n Name) string {
 	plain := canonicalPlain(n)
@@ -115,40 +116,74 @@ func canonicalExplicit(n Name) string {
 	number("part", n.Part)
 	number("parts", n.PartCount)
 	field("extra", n.Extra)
+	flag("ignored", n.Kind == KindIgnored)
 	if n.Stub {
 		b.WriteString(".disc")
 	}
 	return b.String()
 }
 
-// parseExplicit reads what canonicalExplicit wrote.
+var (
+	explicitResolution = regexp.MustCompile(`^\d{3,4}p$`)
+	explicitIMDb       = regexp.MustCompile(`^tt\d{1,12}$`)
+)
+
+const mostParts = 99 // what the plain form's two digits say
+
+// parseExplicit reads what canonicalExplicit wrote. A stranger may have written it: a value that no plain name could say is not taken.
 func parseExplicit(name string) release {
 	var r release
-	list := func(value string) []string { return strings.Split(value, ",") }
 	for _, m := range explicitField.FindAllStringSubmatch(name, -1) {
-		value := m[2]
-		number, _ := strconv.Atoi(value)
+		value := strings.Map(func(c rune) rune {
+			if unicode.IsControl(c) || c == unicode.ReplacementChar {
+				return -1
+			}
+			return c
+		}, m[2])
+		known := func(k kind, into *string) {
+			if vocabulary[k][value] {
+				*into = value
+			}
+		}
+		number := func(least, most int) int {
+			if n, err := strconv.Atoi(value); err == nil && n >= least && n <= most {
+				return n
+			}
+			return 0
+		}
 		switch m[1] {
 		case "title":
 			r.title = value
 		case "year":
-			r.year, r.bracketed = number, true
+			r.year, r.bracketed = number(firstYear, lastBracket), true
 		case "edition":
-			r.editions = list(value)
+			for edition := range strings.SplitSeq(value, ",") {
+				if edition != "" {
+					r.editions = addOnce(r.editions, edition)
+				}
+			}
 		case "imdb":
-			r.imdb = value
+			if explicitIMDb.MatchString(value) {
+				r.imdb = value
+			}
 		case "tmdb":
-			r.tmdb = number
+			r.tmdb = number(1, largestID)
 		case "resolution":
-			r.resolution = value
+			if explicitResolution.MatchString(value) {
+				r.resolution = value
+			}
 		case "source":
-			r.source = value
+			known(tagSource, &r.source)
 		case "codec":
-			r.codec = value
+			known(tagCodec, &r.codec)
 		case "hdr":
-			r.hdr = list(value)
+			for format := range strings.SplitSeq(value, ",") {
+				if vocabulary[tagHDR][format] {
+					r.hdr = addOnce(r.hdr, format)
+				}
+			}
 		case "pictures":
-			r.threeD = value
+			known(tag3D, &r.threeD)
 		case "remux":
 			r.remux = true
 		case "proper":
@@ -156,11 +191,15 @@ func parseExplicit(name string) release {
 		case "group":
 			r.group = value
 		case "part":
-			r.part = number
+			r.part = number(1, mostParts)
 		case "parts":
-			r.partCount = number
+			r.partCount = number(1, mostParts)
 		case "extra":
-			r.extra = value
+			if extraKinds[value] {
+				r.extra = value
+			}
+		case "ignored":
+			r.ignored = true
 		}
 	}
 	return r

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Kinds of extras: trailer sample scene clip interview behindthescenes deleted featurette short
-// theme_song theme_video bonus other.
+var extraKinds = set("trailer sample scene clip interview behindthescenes deleted featurette short theme_song theme_video bonus other")
+
+// extraFolders are folders' names and the kind of extras in them.
 var extraFolders = map[string]string{
 	"trailers": "trailer", "trailer": "trailer", "behind the scenes": "behindthescenes", "deleted scenes": "deleted", "deleted and alternate scenes": "deleted",
 	"interviews": "interview", "scenes": "scene", "samples": "sample", "sample": "sample", "shorts": "short", "featurettes": "featurette",

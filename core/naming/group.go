@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Set says which of many paths are one film.
@@ -57,9 +58,11 @@ type unit struct {
 
 // Group sorts paths into films, versions, parts and extras. Only files of one folder are one film: who joins what
 // different folders hold has more to go by than names. Files of a disc's structure count as the one disc; a path
-// without a known extension counts as a folder that holds a film.
+// without a known extension counts as a folder that holds a film. The order of the paths does not matter: what is
+// found is in the order of paths.
 func Group(paths []string) Set {
 	set := Set{Movies: []SetMovie{}}
+	paths = slices.Sorted(slices.Values(paths))
 	var films []item
 	type loneExtra struct {
 		item
@@ -105,8 +108,12 @@ func Group(paths []string) Set {
 			set.Movies = append(set.Movies, movie)
 		}
 	}
+	owners := map[string]owners{}
 	for _, e := range extras {
-		if owner := ownerOf(e.item, moviesIn[e.dir], set.Movies); owner >= 0 {
+		if _, known := owners[e.dir]; !known {
+			owners[e.dir] = ownersAmong(moviesIn[e.dir], set.Movies)
+		}
+		if owner := owners[e.dir].of(e.item); owner >= 0 {
 			set.Movies[owner].Extras = append(set.Movies[owner].Extras, e.extra)
 		} else {
 			set.Extras = append(set.Extras, e.extra)
@@ -188,7 +195,7 @@ func stackPart(it item) (whole, scheme string, number int) {
 // counting stay on their own.
 func stacks(films []item) []unit {
 	type member struct{ index, number int }
-	groups := map[string][]member{}
+	groups, taken := map[string][]member{}, map[string]bool{}
 	keys := make([]string, len(films))
 	for i, it := range films {
 		whole, scheme, number := stackPart(it)
@@ -196,9 +203,11 @@ func stacks(films []item) []unit {
 			continue
 		}
 		key := it.dir + "\x00" + whole + "\x00" + scheme + "\x00" + extensionOf(it.path)
-		if slices.ContainsFunc(groups[key], func(m member) bool { return m.number == number }) {
+		place := key + "\x00" + strconv.Itoa(number)
+		if taken[place] {
 			continue
 		}
+		taken[place] = true
 		keys[i] = key
 		groups[key] = append(groups[key], member{i, number})
 	}
@@ -386,29 +395,54 @@ func label(u unit, folder string) string {
 	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 }
 
-// ownerOf is the film in an extra's folder that it belongs to, or -1.
-func ownerOf(e item, candidates []int, movies []SetMovie) int {
-	film, _ := takeExtra(e.stem)
-	own := parseRelease(film)
-	best, longest := -1, 0
-	for _, index := range candidates {
-		movie := movies[index]
+// owners are the films of one folder by what an extra's name says of its film.
+type owners struct {
+	films   []int
+	byStem  map[string]int      // the name of a version's first path without its extension, lower case
+	byTitle map[string][]titled // the folded title
+}
+
+type titled struct{ film, year int }
+
+func ownersAmong(films []int, movies []SetMovie) owners {
+	o := owners{films, map[string]int{}, map[string][]titled{}}
+	for _, film := range films {
+		movie := movies[film]
+		if title := fold(movie.Title); title != "" {
+			o.byTitle[title] = append(o.byTitle[title], titled{film, movie.Year})
+		}
 		for _, v := range movie.Versions {
 			components, _ := splitPath(v.Parts[0])
-			base := stem(components[len(components)-1])
-			title := fold(movie.Title)
-			switch {
-			case strings.EqualFold(film, base):
-				return index
-			case title != "" && strings.HasPrefix(fold(own.title), title) && (own.year == 0 || movie.Year == 0 || own.year == movie.Year) && len(title) > longest:
-				best, longest = index, len(title)
+			base := strings.ToLower(stem(components[len(components)-1]))
+			if _, taken := o.byStem[base]; !taken {
+				o.byStem[base] = film
 			}
 		}
 	}
-	if best < 0 && len(candidates) == 1 && e.folder != "" && !isLibraryRoot(e.folder) {
-		return candidates[0]
+	return o
+}
+
+// of is the film that an extra belongs to, or -1: the one of its very name, else the one whose title its name begins with, the longest
+// first, else the only one of its folder.
+func (o owners) of(e item) int {
+	name, _ := takeExtra(e.stem)
+	if film, ok := o.byStem[strings.ToLower(name)]; ok {
+		return film
 	}
-	return best
+	own := parseRelease(name)
+	for title := fold(own.title); title != ""; {
+		for _, t := range o.byTitle[title] {
+			if own.year == 0 || t.year == 0 || own.year == t.year {
+				return t.film
+			}
+		}
+		_, size := utf8.DecodeLastRuneInString(title)
+		title = title[:len(title)-size]
+	}
+	if len(o.films) == 1 && e.folder != "" && !isLibraryRoot(e.folder) {
+		return o.films[0]
+	}
+	return -1
 }
 
 // extraTitle is an extra's own title: what its name says beside the film's and its kind.

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,6 +13,9 @@ var (
 	keyedID     = regexp.MustCompile(`(?i)(?:imdb|imdbid)[-=:]$`) // its bracket did not match
 	editionTag  = regexp.MustCompile(`(?i)\{\s*edition\s*[-=]\s*([^{}]*)\}|\[\s*edition\s*[-=]\s*([^\[\]]*)\]`)
 )
+
+// largestID is what stores keep as an id; theirs are far from it.
+const largestID = math.MaxInt32
 
 type ids struct {
 	imdb string
@@ -34,7 +38,7 @@ func takeIDs(name string) (string, ids) {
 				found.imdb = id
 			}
 		case source == "tmdb" && isDigits(id):
-			if n, err := strconv.Atoi(id); err == nil && found.tmdb == 0 {
+			if n, err := strconv.Atoi(id); err == nil && n <= largestID && found.tmdb == 0 {
 				found.tmdb = n
 			}
 		}

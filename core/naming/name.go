@@ -74,7 +74,7 @@ func Parse(input string) Name {
 		dirs = dirs[:len(dirs)-1]
 	}
 	r := parseRelease(base)
-	if n.Stub {
+	if n.Stub && !strings.HasPrefix(base, explicitStart) {
 		r.extra = ""
 	}
 	if audioExtensions[ext] {
@@ -103,6 +103,8 @@ func Parse(input string) Name {
 	r.fill(&n)
 	switch {
 	case n.Kind == KindIgnored:
+	case r.ignored:
+		n.Kind = KindIgnored
 	case n.Extra == "sample":
 		n.Kind = KindIgnored
 	case n.Extra != "":

@@ -1,12 +1,9 @@
 package naming
 
 import (
-	"math/rand/v2"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // The fields that are not zero here are all that a name may say.
@@ -153,47 +150,6 @@ func TestSlashesOfBothKindsAreTheSamePath(t *testing.T) {
 	}
 }
 
-// words of titles and of copies, in any order and case, make names that a release never would.
-var words = strings.Fields("the Film of 2012 1999 (2001) [1080p] 4K x264 BluRay WEB-DL TS CAM German FRENCH Extended Cut uncut DC SE 3D sbs part1 cd2 -trailer sample [Group] {tmdb-5} {edition-x} aka / ( ] ' R.I.P. - -- . _ 720p HDR DV PROPER Ünïcødé 抓娃娃 Троя \xff\xfe \x00 -x02- -f1- www.a.com mkv .iso tt0133093 movies VIDEO_TS disc\u00a01 5.1 AC3-GRP 1of2 {title-x} { }")
-
-func randomName(r *rand.Rand) string {
-	var b strings.Builder
-	for range 1 + r.IntN(9) {
-		b.WriteString(words[r.IntN(len(words))])
-		b.WriteString([]string{" ", ".", "_", "-", "", " - ", "/"}[r.IntN(7)])
-	}
-	return b.String()
-}
-
-func checkRoundTrip(t *testing.T, input string) {
-	t.Helper()
-	n := Parse(input)
-	if n.Input != input {
-		t.Fatalf("%q: input became %q", input, n.Input)
-	}
-	if !utf8.ValidString(n.Title) || !utf8.ValidString(n.Group) {
-		t.Fatalf("%q: not UTF-8: %+v", input, n)
-	}
-	if n.Kind == KindMovie && n.Title == "" {
-		t.Fatalf("%q: a film without a title", input)
-	}
-	if n.Kind == KindIgnored {
-		return
-	}
-	canonical := Canonical(n)
-	if again := Parse(canonical); !says(again, n) {
-		t.Fatalf("%q\n\tsays      %+v\n\tcanonical %s\n\tsays      %+v", input, n, canonical, again)
-	}
-}
-
-func TestCanonicalSaysTheSame(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 5000 {
-		checkRoundTrip(t, randomName(r))
-	}
-}
-
 func TestCanonicalOfOrdinaryNamesIsReadable(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
@@ -205,18 +161,6 @@ func TestCanonicalOfOrdinaryNamesIsReadable(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", input, got, want)
 		}
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"Film (2000)/Film.2000.1080p.BluRay.x264-GRP.mkv", "[a](b){c}.d", "\xff/\x00", "2012.2009", "A / B [c", "-x02-", "{title-a}"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, input string) {
-		checkRoundTrip(t, input)
-		Group([]string{input, input + " part2", "a/" + input})
-		ParseSidecar(input, input+".en.srt")
-		SortTitle(input, "en")
-	})
 }
 
 func BenchmarkParse(b *testing.B) {

@@ -26,7 +26,8 @@ type release struct {
 	part       int
 	partCount  int
 	extra      string
-	tags       int // how many words are known to describe a copy and not a film
+	ignored    bool // its canonical form says that it is no film
+	tags       int  // how many words are known to describe a copy and not a film
 	ids
 }
 

@@ -16,7 +16,7 @@ var mirrorDomain = regexp.MustCompile(`(?i)YTS\.[a-z]{2}$`)
 // the tags.
 func (l lexed) releaseGroup(start, cut int, covered []*tag) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == '{' || r == '}' || r == '/' || r == '\\' || unicode.IsControl(r) {
+		if r == '{' || r == '}' || r == '/' || r == '\\' || r == unicode.ReplacementChar || unicode.IsControl(r) {
 			return -1
 		}
 		return r

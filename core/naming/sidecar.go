@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,7 +65,7 @@ func ParseSidecar(video, file string) (Sidecar, bool) {
 				s.Language = tag
 				continue
 			}
-			title = append([]string{word}, title...)
+			title = append(title, word)
 		}
 	}
 	if hindi >= 0 {
@@ -74,6 +75,7 @@ func ParseSidecar(video, file string) (Sidecar, bool) {
 			s.Language = "hi"
 		}
 	}
+	slices.Reverse(title)
 	s.Title = strings.Join(title, ".")
 	return s, true
 }

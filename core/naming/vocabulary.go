@@ -46,9 +46,16 @@ type tag struct {
 // phrases maps words, joined by single blanks, to their meaning.
 var phrases = map[string]tag{}
 
+// vocabulary are the values of each kind of tag.
+var vocabulary = map[kind]map[string]bool{}
+
 const longestPhrase = 4
 
 func learn(k kind, value string, s strength, words string) {
+	if vocabulary[k] == nil {
+		vocabulary[k] = map[string]bool{}
+	}
+	vocabulary[k][value] = true
 	for phrase := range strings.SplitSeq(words, "|") {
 		phrase = strings.TrimSpace(phrase)
 		if known, twice := phrases[phrase]; twice && known != (tag{kind: k, value: value, strength: s}) {
