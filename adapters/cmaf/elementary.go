@@ -33,6 +33,8 @@ func (p *Packager) Elementary(ctx context.Context, in media.Input, data []byte, 
 	s := media.Stretch{Format: stream.format, Start: from, SampleRate: t.sampleRate, Channels: t.channels}
 	read := newWindow(ctx, in.Reader, in.Size, 256<<10)
 	var packet []byte
+	first := 0
+	var lengths []int
 	for i, e := range payload {
 		if e.size > maxPacket {
 			return s, damaged("a sound packet of %d bytes", e.size)
@@ -46,17 +48,22 @@ func (p *Packager) Elementary(ctx context.Context, in media.Input, data []byte, 
 			if t.codec == "truehd" && (len(packet) < 8 || at32(packet, 4)&0xfffffffe != 0xf8726fba) {
 				continue
 			}
-			s.Start = float64(samples[i].dts+int64(samples[i].cto)-t.edit) / float64(t.timescale)
+			first, s.Start = i, t.heard(&samples[i])
 			if err := writeAll(w, stream.header); err != nil {
 				return s, err
 			}
 		}
-		if err := stream.write(packet, samples[i].dts-samples[0].dts+int64(samples[i].dur)); err != nil {
+		length := t.packetSamples(int64(len(packet)), packet, samples[i].dur)
+		if err := stream.write(packet, length); err != nil {
 			return s, err
 		}
 		s.Packets++
+		lengths = append(lengths, length)
 	}
-	return s, nil
+	if x.matroska && s.Packets > 0 {
+		s.Start, err = x.soundStart(ctx, in, number, samples[first:], lengths)
+	}
+	return s, err
 }
 
 // stretch returns the packets of a track presented in [from, to) seconds.
@@ -82,12 +89,19 @@ func (x *index) stretch(ctx context.Context, in media.Input, number int, from, t
 		}
 		return samples, payload, nil
 	}
+	samples, payload, _, err := x.mkvStretch(ctx, in, number, from, to)
+	return samples, payload, err
+}
+
+// mkvStretch is stretch for Matroska, with the time of the packet that follows, -1 for none.
+func (x *index) mkvStretch(ctx context.Context, in media.Input, number int, from, to float64) (samples []sample, payload []extent, next int64, err error) {
+	t := &x.tracks[number]
 	m := mkvSegments{x, newWindow(ctx, in.Reader, in.Size, peekWindow)}
-	packets, next, err := m.timed(t, first, last)
+	packets, next, err := m.timed(t, ticksFrom(from, t.timescale), ticksFrom(to, t.timescale))
 	for _, p := range packets {
 		payload = append(payload, p.extent)
 	}
-	return x.timeOther(t, packets, next), payload, err
+	return x.timeOther(t, packets, next), payload, next, err
 }
 
 // ticksFrom is the first tick not before a time; a millionth of a tick forgives what float64 adds.
@@ -106,14 +120,14 @@ func ticksFrom(seconds float64, timescale uint32) int64 {
 type stream struct {
 	format string
 	header []byte
-	write  func(packet []byte, end int64) error // end: in ticks of the track since the first packet's start
+	write  func(packet []byte, samples int) error
 }
 
 func newStream(t *track, w io.Writer) (stream, error) {
 	refuse := func() (stream, error) {
 		return stream{}, noSegment("Sound of the codec %q has no elementary stream.", t.codec)
 	}
-	raw := func(packet []byte, _ int64) error { return writeAll(w, packet) }
+	raw := func(packet []byte, _ int) error { return writeAll(w, packet) }
 	if t.kind != kindAudio || t.zlib {
 		return refuse()
 	}
@@ -133,7 +147,7 @@ func newStream(t *track, w io.Writer) (stream, error) {
 		if !ok || c.core < 1 || c.core > 4 || rate < 0 || c.chanConfig == 0 || c.chanConfig > 7 {
 			return refuse()
 		}
-		return stream{format: "aac", write: func(packet []byte, _ int64) error {
+		return stream{format: "aac", write: func(packet []byte, _ int) error {
 			if len(packet)+7 >= 1<<13 {
 				return damaged("an AAC packet of %d bytes", len(packet))
 			}
@@ -151,19 +165,16 @@ func newStream(t *track, w io.Writer) (stream, error) {
 			head := slices.Clone(t.config)
 			binary.LittleEndian.PutUint16(head[10:], 0)
 			ogg.headers = [][]byte{head, []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")}
-			return stream{format: "ogg", write: func(packet []byte, _ int64) error {
-				ogg.granule += opusSamples(packet)
-				return ogg.packet(packet)
-			}}, nil
+		} else {
+			for b := t.config; len(b) >= 4 && int(at32(b, 0)) <= len(b)-4; b = b[4+at32(b, 0):] {
+				ogg.headers = append(ogg.headers, b[4:4+at32(b, 0)])
+			}
+			if len(ogg.headers) != 3 {
+				return refuse()
+			}
 		}
-		for b := t.config; len(b) >= 4 && int(at32(b, 0)) <= len(b)-4; b = b[4+at32(b, 0):] {
-			ogg.headers = append(ogg.headers, b[4:4+at32(b, 0)])
-		}
-		if len(ogg.headers) != 3 {
-			return refuse()
-		}
-		return stream{format: "ogg", write: func(packet []byte, end int64) error {
-			ogg.granule = int64(float64(end) / float64(t.timescale) * float64(t.sampleRate))
+		return stream{format: "ogg", write: func(packet []byte, samples int) error {
+			ogg.granule += int64(samples)
 			return ogg.packet(packet)
 		}}, nil
 	}

@@ -72,7 +72,6 @@ func encoding(req media.EncodeAudio) ([]string, io.Reader, error) {
 	}
 	from := (req.FirstPacket - media.AudioLeadPackets) * frame
 	length := int64(req.Packets+media.AudioLeadPackets+media.AudioTailPackets) * frame
-	skip := from - int64(math.Round(stretch.Start*float64(rate)))
 
 	args := append(quiet(), "-protocol_whitelist", "file,pipe", "-format_whitelist", stretch.Format, "-f", stretch.Format)
 	if raw {
@@ -81,16 +80,46 @@ func encoding(req media.EncodeAudio) ([]string, io.Reader, error) {
 		}
 		args = append(args, "-ar", strconv.Itoa(stretch.SampleRate), "-ac", strconv.Itoa(stretch.Channels))
 	}
+	// The cut is made at a sample of the source that is one of the result too, so that every segment is resampled by the same steps and its
+	// neighbours' sound goes on in it without a jump of a part of a sample.
+	heard := stretch.SampleRate
+	if heard < 1 {
+		heard = rate
+	}
+	common := gcd(rate, heard)
+	cut := floorDiv(from, int64(rate/common))
+	skip := cut*int64(heard/common) - int64(math.Round(stretch.Start*float64(heard)))
 	// first_pts=0 puts silence where a decoder swallows its first packets (TrueHD before a major sync, MP3 without its reservoir), so that counting samples stays right.
-	filter := fmt.Sprintf("aresample=%d:first_pts=0", rate)
+	filter := fmt.Sprintf("aresample=%d:first_pts=0", heard)
 	if skip < 0 {
 		filter += fmt.Sprintf(",adelay=%dS:all=1", -skip)
 		skip = 0
 	}
+	filter += fmt.Sprintf(",atrim=start_sample=%d,asetpts=PTS-STARTPTS", skip)
+	if heard != rate {
+		filter += fmt.Sprintf(",aresample=%d", rate)
+	}
+	skip = from - cut*int64(rate/common)
 	filter += fmt.Sprintf(",atrim=start_sample=%d:end_sample=%d,asetpts=PTS-STARTPTS", skip, skip+length)
 	args = append(args, "-i", "pipe:0", "-map", "0:a:0", "-map_metadata", "-1", "-threads", "1", "-af", filter,
 		"-c:a", "aac", "-q:a", quality, "-ac", strconv.Itoa(channels), "-ar", strconv.Itoa(rate), "-f", "adts", "pipe:1")
 	return args, source, nil
+}
+
+func gcd(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// floorDiv is a/b rounded down.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
 }
 
 // cutADTS returns packets [skip, skip+n) of an ADTS stream (ISO/IEC 13818-7, 6.2), fewer where it ends.

@@ -36,6 +36,7 @@ type cinema struct {
 	store   *sqlstore.Store
 	library domain.Library
 	service *playback.Service
+	deps    playback.Deps
 	encoder *watchedEncoder
 
 	mu    sync.Mutex
@@ -103,8 +104,8 @@ func newCinema(t *testing.T, change ...func(*playback.Deps)) *cinema {
 	for _, ch := range change {
 		ch(&deps)
 	}
-	c.service = playback.New(deps)
-	t.Cleanup(c.service.Close)
+	c.deps, c.service = deps, playback.New(deps)
+	t.Cleanup(func() { c.service.Close() })
 	root, err := filepath.EvalSymlinks(c.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -183,18 +184,26 @@ func (c *cinema) viewer(name string, prefs ...domain.Preferences) domain.Actor {
 // film puts copies of fixtures into the library as the parts of one film, read as a scan reads them.
 func (c *cinema) film(title string, fixtures ...demo.Fixture) (domain.ID, []domain.File) {
 	c.t.Helper()
+	return c.filmOf(title, len(fixtures), func(i int, folder string) string {
+		demo.Copy(c.t, fixtures[i], filepath.Join(folder, fixtures[i].Name()))
+		return fixtures[i].Name()
+	})
+}
+
+// filmOf is film of parts that put makes in the film's folder, giving their names.
+func (c *cinema) filmOf(title string, parts int, put func(part int, folder string) string) (domain.ID, []domain.File) {
+	c.t.Helper()
 	at := domain.Stamp(time.Now())
 	m := domain.Movie{ID: domain.NewID(), LibraryID: c.library.ID, Title: title, SortTitle: title, Genres: []string{}, Available: true, Versions: 1, Runtime: 16, AddedAt: at, UpdatedAt: at, MetadataSource: "name"}
 	m.Identity = domain.MovieIdentity(m.ID, 0, "")
 	c.update(func(ctx context.Context, tx store.Tx) error { return tx.Movies.Save(ctx, m) })
 	var list []domain.File
-	for i, fixture := range fixtures {
-		name := title + "/" + fixture.Name()
+	for i := range parts {
+		name := title + "/" + put(i, filepath.Join(c.dir, title))
 		path := filepath.Join(c.dir, name)
-		demo.Copy(c.t, fixture, path)
 		f := domain.File{ID: domain.NewID(), LibraryID: c.library.ID, PathID: c.library.Paths[0].ID, MovieID: &m.ID, Raw: []byte(name), Path: name, Kind: domain.KindMovie, State: domain.FileReady,
 			Revision: "0a" + string(rune('0'+i)) + "b", VersionKey: "v", ModifiedAt: at, AddedAt: at, UpdatedAt: at}
-		if len(fixtures) > 1 {
+		if parts > 1 {
 			f.Part = i + 1
 		}
 		file, err := os.Open(path)

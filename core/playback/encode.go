@@ -117,9 +117,6 @@ func (s *Service) encode(ctx context.Context, l located, track, n int) ([]byte, 
 		if err != nil {
 			return nil, err
 		}
-		if stretch.Start, err = s.snapped(ctx, src, number, stretch); err != nil {
-			return nil, err
-		}
 		request := media.EncodeAudio{Source: &elementary, Stretch: stretch, Format: format, FirstPacket: first, Packets: int(end - first)}
 		if err := s.Transcoder.EncodeAudio(ctx, request, adts); err != nil {
 			return nil, err
@@ -135,30 +132,11 @@ func (s *Service) encode(ctx context.Context, l located, track, n int) ([]byte, 
 	return segment.Bytes(), nil
 }
 
-// packetSamples are the lengths of packets of codecs that know one only.
-var packetSamples = map[string]float64{"ac3": 1536, "dts": 512, "mp3": 1152}
-
-// snapped is when a stretch really begins. Matroska writes times in whole milliseconds, so that neighbouring stretches would disagree by up to
-// one about where the sound lies, which is heard where they join; packets of one length lie on a grid from the track's first one.
-func (s *Service) snapped(ctx context.Context, src *source, number int, stretch media.Stretch) (float64, error) {
-	samples, known := packetSamples[stretch.Format]
-	if !known || stretch.SampleRate <= 0 || stretch.Packets == 0 {
-		return stretch.Start, nil
-	}
-	origin, err := s.Packager.Elementary(ctx, src.in, src.index, number, 0, sourceMargin, io.Discard)
-	if err != nil || origin.Packets == 0 {
-		return stretch.Start, err
-	}
-	length := samples / float64(stretch.SampleRate)
-	onGrid := origin.Start + math.Round((stretch.Start-origin.Start)/length)*length
-	if math.Abs(onGrid-stretch.Start) > 0.001 { // a gap in the sound moved the grid
-		return stretch.Start, nil
-	}
-	return onGrid, nil
-}
-
-// encodeAhead makes the next segments while the player plays this one. It never takes the last place from somebody who waits.
+// encodeAhead makes the next segments while the player plays this one, unless it has left. It never takes the last place from somebody who waits.
 func (s *Service) encodeAhead(ctx context.Context, l located, track, n int) {
+	if ctx.Err() != nil {
+		return
+	}
 	o, known := s.indexes.get(l.key())
 	if !known {
 		return
