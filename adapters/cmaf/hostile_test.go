@@ -2,89 +2,16 @@ package cmaf
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
-	"errors"
 	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/media"
 )
-
-// exercise does with bytes all that the program would do with a file, and fails on anything but a good answer or a fault of ours.
-func exercise(t testing.TB, data []byte) {
-	p := New(Config{Target: 1})
-	in := media.Input{Reader: bytes.NewReader(data), Size: int64(len(data))}
-	ctx := context.Background()
-	check := func(what string, err error) bool {
-		if err != nil && !strings.HasPrefix(fault.CodeOf(err), "media.") {
-			t.Fatalf("%s: %v is no fault of the port", what, err)
-		}
-		if errors.Is(err, errStop) {
-			t.Fatalf("%s: an inner signal escaped", what)
-		}
-		return err == nil
-	}
-	m, index, err := p.Index(ctx, in)
-	if !check("index", err) {
-		return
-	}
-	line, err := p.Timeline(index)
-	if !check("timeline", err) {
-		t.Fatal("an index of our own was refused")
-	}
-	tracks := len(m.Video) + len(m.Audio) + len(m.Subtitles)
-	for track := range min(tracks, 4) {
-		check("init", p.Init(ctx, in, index, track, io.Discard))
-		for n := range min(len(line.Segments), 4) {
-			check("segment", p.Segment(ctx, in, index, track, n, io.Discard))
-		}
-		check("segment", p.Segment(ctx, in, index, track, len(line.Segments)-1, io.Discard))
-		_, err := p.Elementary(ctx, in, index, track, 0.5, 1.5, io.Discard)
-		check("elementary", err)
-		_, err = p.Cues(ctx, in, index, track)
-		check("cues", err)
-	}
-}
-
-func seeds(t testing.TB, pattern string) map[string][]byte {
-	paths, err := filepath.Glob("testdata/" + pattern)
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no seeds", err)
-	}
-	files := map[string][]byte{}
-	for _, path := range paths {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[filepath.Base(path)] = b
-	}
-	return files
-}
-
-func FuzzMP4(f *testing.F) {
-	for _, b := range seeds(f, "*.mp4") {
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { exercise(t, b) })
-}
-
-func FuzzMatroska(f *testing.F) {
-	for _, pattern := range []string{"*.mkv", "*.webm"} {
-		for _, b := range seeds(f, pattern) {
-			f.Add(b)
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte) { exercise(t, b) })
-}
 
 func TestDamageAnywhereIsAFaultAndNeverAPanic(t *testing.T) {
 	t.Parallel()
@@ -93,7 +20,7 @@ func TestDamageAnywhereIsAFaultAndNeverAPanic(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(1, uint64(len(name))))
 			for n := 0; n < len(whole); n += 1 + len(whole)/150 {
-				exercise(t, whole[:n])
+				exercise(t, whole[:n], false)
 			}
 			head := min(len(whole), 4096)
 			for range 1500 {
@@ -116,7 +43,7 @@ func TestDamageAnywhereIsAFaultAndNeverAPanic(t *testing.T) {
 						}
 					}
 				}
-				exercise(t, b)
+				exercise(t, b, false)
 			}
 		})
 	}

@@ -321,15 +321,17 @@ func TestMatroskaFacts(t *testing.T) {
 	}
 }
 
+// deflated is text as Matroska's compressed tracks have it.
+func deflated(s string) []byte {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = io.WriteString(w, s)
+	_ = w.Close()
+	return b.Bytes()
+}
+
 func TestMatroskaTextIsPlain(t *testing.T) {
 	t.Parallel()
-	deflate := func(s string) []byte {
-		var b bytes.Buffer
-		w := zlib.NewWriter(&b)
-		_, _ = io.WriteString(w, s)
-		_ = w.Close()
-		return b.Bytes()
-	}
 	packed := element(idContentEncodings, element(idContentEncoding, element(idCompression, uintElement(idCompAlgo, 0))))
 	m := mkv{tracks: join(trackEntry(1, 1, "V_VP9", tiny), trackEntry(2, 17, "S_TEXT/ASS"), trackEntry(3, 17, "S_TEXT/UTF8", packed), trackEntry(4, 17, "S_TEXT/WEBVTT"), trackEntry(5, 17, "D_WEBVTT/SUBTITLES"))}
 	text := func(number byte, offset int16, duration uint64, data []byte) []byte {
@@ -337,7 +339,7 @@ func TestMatroskaTextIsPlain(t *testing.T) {
 	}
 	m.cluster(0, 1, simple(idSimpleBlock, 1, 0, true, 0, []byte{0x82, 1}),
 		text(2, 100, 900, []byte(`1,0,Default,,0,0,0,,{\an8\i1}Up{\i0}, there\Nand here`)), text(2, 200, 900, []byte(`2,0,Default,,0,0,0,,{\p1}m 0 0 l 1 1`)),
-		text(3, 300, 500, deflate("<i>zipped</i> {\\an8}a < b\r\nline")), text(4, 400, 500, []byte("<v Bob>Tom &amp; <b>Jerry</b>")), text(5, 500, 500, []byte("id\nalign:start\nWebM")),
+		text(3, 300, 500, deflated("<i>zipped</i> {\\an8}a < b\r\nline")), text(4, 400, 500, []byte("<v Bob>Tom &amp; <b>Jerry</b>")), text(5, 500, 500, []byte("id\nalign:start\nWebM")),
 		text(2, 1500, 0, []byte(`3,0,Default,,0,0,0,,no end`)))
 	m.cluster(3000, 1, simple(idSimpleBlock, 1, 0, true, 0, []byte{0x82, 1}), text(2, 0, 1000, []byte(`4,0,Default,,0,0,0,,last`)))
 	in := input(m.bytes(4000))
