@@ -56,6 +56,7 @@ type Deps struct {
 // Service holds the use cases.
 type Service struct {
 	Deps
+	places   placeCache
 	indexes  indexCache
 	indexing flight.Group[opened]
 	encoding flight.Group[[]byte]

@@ -6,8 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
+	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/files"
@@ -34,26 +38,70 @@ func (s *Service) locate(ctx context.Context, actor domain.Actor, id domain.ID, 
 	if err != nil {
 		return located{}, err
 	}
-	f, err := s.Store.Read().Files.Get(ctx, scope, id)
+	l, err := s.places.get(ctx, s, scope, id)
 	if err != nil {
 		return located{}, err
 	}
+	f := l.file
 	if f.Revision != revision || f.Media == nil {
 		return located{}, stale()
 	}
 	if f.State == domain.FileMissing {
 		return located{}, fault.New(fault.NotFound, ReasonMissing, "The file is missing on disk.")
 	}
+	if l.root == nil {
+		return located{}, stale()
+	}
+	return l, nil
+}
+
+// placeCache remembers for a moment what the store says of files that play: a player asks for several segments a second, and for ranges
+// without end. Who may see a file is asked every time.
+type placeCache struct {
+	mu   sync.Mutex
+	held map[domain.ID]place
+}
+
+type place struct {
+	located // without a root where the library has the file's path no more
+	at      time.Time
+}
+
+// maxPlaces is when expired places are looked for.
+const maxPlaces = 256
+
+// get returns the file as the scope sees it.
+func (c *placeCache) get(ctx context.Context, s *Service, scope domain.Scope, id domain.ID) (located, error) {
+	now := s.Now()
+	fresh := func(p place) bool { return now.Sub(p.at) < caching.Access && !now.Before(p.at) }
+	c.mu.Lock()
+	p, ok := c.held[id]
+	c.mu.Unlock()
+	if ok && fresh(p) && scope.Sees(p.file.LibraryID) {
+		return p.located, nil
+	}
+	f, err := s.Store.Read().Files.Get(ctx, scope, id)
+	if err != nil {
+		return located{}, err
+	}
 	library, err := s.Store.Read().Libraries.Get(ctx, scope, f.LibraryID)
 	if err != nil {
 		return located{}, err
 	}
-	for _, p := range library.Paths {
-		if p.ID == f.PathID {
-			return located{file: f, root: p.Raw}, nil
-		}
+	p = place{located: located{file: f}, at: now}
+	if i := slices.IndexFunc(library.Paths, func(p domain.LibraryPath) bool { return p.ID == f.PathID }); i >= 0 {
+		p.root = library.Paths[i].Raw
 	}
-	return located{}, stale()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		c.held = map[domain.ID]place{}
+	}
+	if len(c.held) >= maxPlaces {
+		maps.DeleteFunc(c.held, func(_ domain.ID, p place) bool { return !fresh(p) })
+	}
+	c.held[id] = p
+	return p.located, nil
 }
 
 // open opens the file itself.

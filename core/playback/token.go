@@ -119,8 +119,8 @@ func (s *Service) AuthenticateToken(ctx context.Context, token, path string) (do
 		return domain.Actor{}, domain.Session{}, badToken()
 	}
 	// The token's film is fixed; whether its user may still see it is asked where the stream is opened.
-	f, err := s.Store.Read().Files.Get(ctx, domain.ScopeAll(), file)
-	if fault.IsNotFound(err) || err == nil && (f.MovieID == nil || *f.MovieID != c.movie) {
+	l, err := s.places.get(ctx, s, domain.ScopeAll(), file)
+	if fault.IsNotFound(err) || err == nil && (l.file.MovieID == nil || *l.file.MovieID != c.movie) {
 		return domain.Actor{}, domain.Session{}, badToken()
 	}
 	if err != nil {
