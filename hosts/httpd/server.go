@@ -105,9 +105,11 @@ func (s *Server) Handler() http.Handler { return s.router }
 // Metrics returns the handler of the metrics listener: never on the public port (S28).
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
 
-// Limits sets the timeouts of S30 on an http.Server: slow headers are cut off, long streams are not.
+// Limits sets the timeouts of S30 on an http.Server: slow headers are cut off, and slow bodies that no handler reads, whose end net/http waits for
+// before it answers; who reads one sets a time of their own. Long answers are not: the time ends once a request has been read.
 func Limits(server *http.Server) *http.Server {
 	server.ReadHeaderTimeout = 5 * time.Second
+	server.ReadTimeout = 5 * time.Second
 	server.IdleTimeout = 2 * time.Minute
 	server.MaxHeaderBytes = 32 << 10
 	return server
@@ -120,6 +122,7 @@ func apiConfig(version string) huma.Config {
 	config.CreateHooks = nil
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
+	config.Formats = map[string]huma.Format{"application/json": plainJSON, "json": plainJSON}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer":      {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of POST /auth/login."},
 		"cookie":      {Type: "apiKey", In: "cookie", Name: "__Host-revenge", Description: "The browser's session; its name is \"revenge\" on plain HTTP."},
