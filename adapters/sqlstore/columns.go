@@ -64,12 +64,17 @@ func (j *jsonOf[T]) Scan(src any) error {
 
 // inScope keeps the rows whose library the scope sees (S18). column is an identifier, e.g. "movie.library_id".
 func inScope(q *bun.SelectQuery, column string, scope domain.Scope) *bun.SelectQuery {
+	return restricted(q, scoped(column, scope)...)
+}
+
+// scoped is inScope for a statement.
+func scoped(column string, scope domain.Scope) []clause {
 	switch {
 	case scope.All():
-		return q
+		return nil
 	case len(scope.Libraries()) == 0:
-		return q.Where("1 = 0")
+		return []clause{where("1 = 0")}
 	default:
-		return q.Where("? IN (?)", bun.Ident(column), bun.List(scope.Libraries()))
+		return []clause{oneOf(column, scope.Libraries())}
 	}
 }

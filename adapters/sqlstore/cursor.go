@@ -20,15 +20,8 @@ const cursorVersion = 1
 
 // sortKey is one column of a list's order. Columns are never NULL, the last one is unique, and texts are compared by bytes (COLLATE "C").
 type sortKey struct {
-	column string // an identifier, "table.column"; or an SQL expression in parentheses
+	column string // "table.column", or an SQL expression in parentheses
 	desc   bool
-}
-
-func (k sortKey) sql() any {
-	if strings.HasPrefix(k.column, "(") {
-		return bun.Safe(k.column)
-	}
-	return bun.Ident(k.column)
 }
 
 // keyset is a list in a total order with its own cursors.
@@ -82,52 +75,60 @@ func (k keyset) page(q *bun.SelectQuery, req domain.PageRequest, into ...any) (*
 		if err := k.values(req.Cursor, into...); err != nil {
 			return q, err
 		}
-		q = k.after(q, into)
+		q = restricted(q, k.after(into))
 	}
 	for _, key := range k.keys {
-		if key.desc {
-			q = q.OrderExpr("? DESC", key.sql())
-		} else {
-			q = q.OrderExpr("? ASC", key.sql())
-		}
+		q = q.OrderExpr(key.ordered())
 	}
 	return q.Limit(int64(req.Size()) + 1), nil
 }
 
-// after adds (a, b) > (x, y), or its long form where directions are mixed. Both databases seek an index by the short one.
-func (k keyset) after(q *bun.SelectQuery, values []any) *bun.SelectQuery {
+func (k sortKey) ordered() string {
+	if k.desc {
+		return k.column + " DESC"
+	}
+	return k.column + " ASC"
+}
+
+// ordered is the end of a statement that asks for a page in the order of the keys, and for one row more.
+func (k keyset) ordered(req domain.PageRequest) string {
+	columns := make([]string, len(k.keys))
+	for i, key := range k.keys {
+		columns[i] = key.ordered()
+	}
+	return fmt.Sprintf(" ORDER BY %s LIMIT %d", strings.Join(columns, ", "), req.Size()+1)
+}
+
+// after is (a, b) > (x, y), or its long form where directions are mixed. Both databases seek an index by the short one.
+func (k keyset) after(values []any) clause {
+	columns := make([]string, len(k.keys))
 	mixed := false
-	for _, key := range k.keys {
+	for i, key := range k.keys {
+		columns[i] = key.column
 		mixed = mixed || key.desc != k.keys[0].desc
 	}
-	if !mixed {
-		operator := ">"
-		if k.keys[0].desc {
-			operator = "<"
+	operator := func(key sortKey) string {
+		if key.desc {
+			return " < "
 		}
-		places := strings.TrimSuffix(strings.Repeat("?, ", len(k.keys)), ", ")
-		args := make([]any, 0, 2*len(k.keys))
-		for _, key := range k.keys {
-			args = append(args, key.sql())
-		}
-		return q.Where("("+places+") "+operator+" ("+places+")", append(args, values...)...)
+		return " > "
 	}
-	return q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
-		for i, key := range k.keys {
-			var text strings.Builder
-			var args []any
-			for j, equal := range k.keys[:i] {
-				text.WriteString("? = ? AND ")
-				args = append(args, equal.sql(), values[j])
-			}
-			operator := "? > ?"
-			if key.desc {
-				operator = "? < ?"
-			}
-			q = q.WhereOr(text.String()+operator, append(args, key.sql(), values[i])...)
+	if !mixed {
+		return where("("+strings.Join(columns, ", ")+")"+operator(k.keys[0])+"("+places(len(k.keys))+")", values...)
+	}
+	var c clause
+	var alternatives []string
+	for i, key := range k.keys {
+		var text strings.Builder
+		for j, equal := range columns[:i] {
+			text.WriteString(equal + " = ? AND ")
+			c.args = append(c.args, values[j])
 		}
-		return q
-	})
+		alternatives = append(alternatives, "("+text.String()+key.column+operator(key)+"?)")
+		c.args = append(c.args, values[i])
+	}
+	c.text = strings.Join(alternatives, " OR ")
+	return c
 }
 
 // pageOf cuts the row too many off and gives the page its cursor.

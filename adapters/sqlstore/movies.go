@@ -237,50 +237,29 @@ func (r movies) Get(ctx context.Context, scope domain.Scope, user, id domain.ID)
 	return found[0], nil
 }
 
+// GetMany implements store.Movies.
 func (r movies) GetMany(ctx context.Context, scope domain.Scope, user domain.ID, ids ...domain.ID) ([]domain.Movie, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return r.load(ctx, user, inScope(r.db.NewSelect().Where("m.id IN (?)", bun.List(ids)), "m.library_id", scope))
+	return r.load(ctx, user, ids, scoped("m.library_id", scope)...)
 }
 
-// load reads the films of a query with genres, pictures and the user's states.
-func (r movies) load(ctx context.Context, user domain.ID, q *bun.SelectQuery) ([]domain.Movie, error) {
-	var rows []movieRow
-	if err := q.Model(&rows).Scan(ctx); err != nil {
-		return nil, translated(ctx, err, "movie")
-	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	list := make([]domain.Movie, len(rows))
-	ids := make([]domain.ID, len(rows))
-	identities := make([]string, len(rows))
-	place := map[domain.ID]int{}
-	for i, row := range rows {
-		list[i], ids[i], identities[i], place[row.ID] = row.movie(), row.ID, row.Identity, i
-	}
-	var genres []genreRow
-	if err := r.db.NewSelect().Model(&genres).Where("g.movie_id IN (?)", bun.List(ids)).Order("g.position").Scan(ctx); err != nil {
-		return nil, translated(ctx, err, "movie")
-	}
-	for _, g := range genres {
-		m := &list[place[g.MovieID]]
-		m.Genres = append(m.Genres, g.Genre)
-	}
-	pictures, err := r.pictures(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	states, err := watch(r).states(ctx, user, identities)
-	if err != nil {
-		return nil, err
-	}
-	for i := range list {
-		list[i].Poster, list[i].Backdrop = pictures.of(list[i].ID)
-		list[i].State = stateFor(user, states, identities[i], list[i].ID)
-	}
-	return list, nil
+// load reads those of the films that meet the conditions, by id, with genres, pictures and the user's states.
+func (r movies) load(ctx context.Context, user domain.ID, ids []domain.ID, conditions ...clause) ([]domain.Movie, error) {
+	s := statement{known: len(ids) == 1}
+	s.add("SELECT "+filmColumns+r.genreList()+", "+besideColumns+" FROM movies AS m"+beside+" WHERE ", user)
+	films := oneOf("m.id", ids)
+	s.add(films.text, films.args...)
+	s.and(conditions...)
+	s.add(" ORDER BY m.id")
+	var list []domain.Movie
+	err := r.each(ctx, &s, func(scan func(...any) error) error {
+		m, err := readFilm(scan, user)
+		list = append(list, m)
+		return err
+	})
+	return list, translated(ctx, err, "movie")
 }
 
 // stateFor is a film's state; nil where nobody asks.
@@ -336,7 +315,7 @@ func (r movies) any(ctx context.Context, all condition, conditions []condition) 
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return r.load(ctx, domain.ID{}, r.db.NewSelect().Where("m.id IN (?)", bun.List(ids)).Order("m.id"))
+	return r.load(ctx, domain.ID{}, ids)
 }
 
 func (r movies) Delete(ctx context.Context, ids ...domain.ID) error {
@@ -424,55 +403,65 @@ func (r movies) filtered(scope domain.Scope, user domain.ID, f domain.MovieFilte
 	if f.LibraryID != nil {
 		q = q.Where("m.library_id = ?", *f.LibraryID)
 	}
-	for state, wanted := range map[string]*bool{"w.watched": f.Watched, "w.position > 0": f.InProgress} {
-		if wanted == nil {
+	return restricted(q, filters(user, f)...)
+}
+
+// filters are a filter's conditions on a film m, but for its library.
+func filters(user domain.ID, f domain.MovieFilter) (list []clause) {
+	add := func(text string, args ...any) { list = append(list, where(text, args...)) }
+	for _, state := range []struct {
+		condition string
+		wanted    *bool
+	}{{"w.watched", f.Watched}, {"w.position > 0", f.InProgress}} {
+		if state.wanted == nil {
 			continue
 		}
-		// What a user began is little beside all films, so it is looked up once.
-		begun := r.db.NewSelect().TableExpr("movie_watched AS w").Column("w.identity").Where("w.user_id = ?", user).Where(state)
-		if *wanted {
-			q = q.Where("m.identity IN (?)", begun)
-		} else {
-			q = q.Where("m.identity NOT IN (?)", begun)
+		in := " IN "
+		if !*state.wanted {
+			in = " NOT IN "
 		}
+		// What a user began is little beside all films, so it is looked up once.
+		add("m.identity"+in+"(SELECT w.identity FROM movie_watched AS w WHERE w.user_id = ? AND "+state.condition+")", user)
 	}
 	if words := strings.Fields(folded(f.Query)); len(words) > 0 {
 		// The index on the text alone answers which films these are.
-		match := r.db.NewSelect().TableExpr("movies AS t").Column("t.id")
-		for _, word := range words {
-			match = match.Where("t.search_text LIKE ?", likeWord(word))
+		likes := make([]any, len(words))
+		for i, word := range words {
+			likes[i] = likeWord(word)
 		}
-		q = q.Where("m.id IN (?)", match)
+		add("m.id IN (SELECT t.id FROM movies AS t WHERE t.search_text LIKE ?"+strings.Repeat(" AND t.search_text LIKE ?", len(words)-1)+")", likes...)
 	} else if strings.TrimSpace(f.Query) != "" {
-		q = q.Where("m.title_key = ?", titleKey(f.Query)) // a title of signs alone
+		add("m.title_key = ?", titleKey(f.Query)) // a title of signs alone
 	}
 	if len(f.Genres) > 0 {
-		q = q.Where("EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND g.genre IN (?))", bun.List(f.Genres))
+		genres := oneOf("g.genre", f.Genres)
+		add("EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND "+genres.text+")", genres.args...)
 	}
 	if f.Person != "" {
-		q = q.Where("m.id IN (SELECT c.movie_id FROM movie_credits AS c WHERE c.person_key = ?)", folded(f.Person))
+		add("m.id IN (SELECT c.movie_id FROM movie_credits AS c WHERE c.person_key = ?)", folded(f.Person))
 	}
 	if f.YearFrom != 0 {
-		q = q.Where("m.year >= ?", f.YearFrom)
+		add("m.year >= ?", f.YearFrom)
 	}
 	if f.YearTo != 0 {
-		q = q.Where("m.year <= ?", f.YearTo).Where("m.year > 0")
+		add("m.year <= ?", f.YearTo)
+		add("m.year > 0")
 	}
 	if f.RatingFrom > 0 {
-		q = q.Where("m.rating >= ?", f.RatingFrom)
+		add("m.rating >= ?", f.RatingFrom)
 	}
 	if len(f.Resolutions) > 0 {
-		q = q.Where("m.resolution IN (?)", bun.List(f.Resolutions))
+		list = append(list, oneOf("m.resolution", f.Resolutions))
 	}
 	if f.HDR != nil {
-		q = q.Where("m.hdr = ?", *f.HDR)
+		add("m.hdr = ?", *f.HDR)
 	}
-	for column, language := range map[string]string{"m.audio_languages": f.AudioLanguage, "m.subtitle_languages": f.SubtitleLanguage} {
-		if language != "" {
-			q = q.Where("? LIKE ? ESCAPE '!'", bun.Ident(column), `%"`+escapeLike(language)+`"%`)
+	for _, spoken := range []struct{ column, language string }{{"m.audio_languages", f.AudioLanguage}, {"m.subtitle_languages", f.SubtitleLanguage}} {
+		if spoken.language != "" {
+			add(spoken.column+" LIKE ? ESCAPE '!'", `%"`+escapeLike(spoken.language)+`"%`)
 		}
 	}
-	return q
+	return list
 }
 
 // likeWord matches a word anywhere in a word; a short Latin one only at the beginning, where it is less than noise.
@@ -559,48 +548,53 @@ func movieOrder(f domain.MovieFilter) order {
 var itemColumns = []string{"m.id", "m.library_id", "m.identity", "m.title", "m.sort_title", "m.sort_key", "m.year", "m.year_order", "m.runtime",
 	"m.rating", "m.resolution", "m.hdr", "m.versions", "m.available", "m.added_at", "m.random_key"}
 
+// List implements store.Movies. One statement takes the first films of each library, in the order of an index, and merges them, so that no
+// page walks over the films before it.
 func (r movies) List(ctx context.Context, scope domain.Scope, user domain.ID, f domain.MovieFilter, req domain.PageRequest) (domain.Page[domain.MovieItem], error) {
 	libraries, err := r.libraries(ctx, scope, f)
 	if err != nil {
 		return domain.Page[domain.MovieItem]{}, err
 	}
 	o := movieOrder(f)
-	// The first films of each library, in the order of an index, merged: no page walks over the films before it.
-	branches := make([]any, len(libraries))
-	for i, library := range libraries {
+	conditions := filters(user, f)
+	// What a filter keeps, and so the best plan, depends on its values; an order by a seed is one of very many.
+	s := statement{known: len(conditions) == 0 && f.Sort != domain.SortRandom}
+	if req.Cursor != "" {
 		into := o.into()
-		q, err := o.page(r.filtered(domain.ScopeOf(library), user, f), req, into...)
-		if err != nil {
+		if err := o.keyset.values(req.Cursor, into...); err != nil {
 			return domain.Page[domain.MovieItem]{}, err
 		}
-		if req.Cursor != "" && f.Sort == domain.SortYear && f.Descending {
-			q = q.Where("m.year <= ?", into[0]) // follows from the mixed condition, and lets the index be entered where the page begins
+		conditions = append(conditions, o.after(into))
+		if f.Sort == domain.SortYear && f.Descending {
+			conditions = append(conditions, where("m.year <= ?", into[0])) // follows from the mixed condition, and lets the index be entered where the page begins
 		}
-		branches[i] = q.Column("m.id").Column(o.columns...) // what an index holds
 	}
+	ordered := o.ordered(req)
+	s.add("SELECT " + strings.Join(itemColumns, ", ") + ", " + besideColumns + " FROM (SELECT m.id FROM (")
+	for i, library := range libraries {
+		if i > 0 {
+			s.add(" UNION ALL ")
+		}
+		s.add("SELECT * FROM (SELECT m.id, "+strings.Join(o.columns, ", ")+" FROM movies AS m WHERE m.library_id = ?", library) // what an index holds
+		s.and(conditions...)
+		s.add(ordered + ") AS b")
+	}
+	s.add(") AS m"+ordered+") AS k JOIN movies AS m ON m.id = k.id"+beside+ordered, user)
 	var rows []itemRow
-	if len(branches) > 0 {
-		union := strings.TrimSuffix(strings.Repeat("SELECT * FROM (?) AS b UNION ALL ", len(branches)), " UNION ALL ")
-		unpaged := domain.PageRequest{Limit: req.Limit} // the branches begin behind the cursor already
-		chosen, err := o.page(r.db.NewSelect().TableExpr("("+union+") AS m", branches...).Column("m.id"), unpaged, o.into()...)
+	items := make([]domain.MovieItem, 0, req.Size()+1)
+	if len(libraries) > 0 {
+		err = r.each(ctx, &s, func(scan func(...any) error) error {
+			row, item, err := readItem(scan, user)
+			rows, items = append(rows, row), append(items, item)
+			return err
+		})
 		if err != nil {
-			return domain.Page[domain.MovieItem]{}, err
-		}
-		q, err := o.page(r.db.NewSelect().TableExpr("movies AS m").Column(itemColumns...).Where("m.id IN (?)", chosen), unpaged, o.into()...)
-		if err == nil {
-			err = q.Scan(ctx, &rows)
-		}
-		if err != nil && !isNoRows(err) {
 			return domain.Page[domain.MovieItem]{}, translated(ctx, err, "movie")
 		}
-	} else if req.Cursor != "" {
-		if err := o.keyset.values(req.Cursor, o.into()...); err != nil {
-			return domain.Page[domain.MovieItem]{}, err
-		}
 	}
-	page := pageOf(rows, req, itemRow.item, func(last itemRow) string { return o.cursor(o.values(last)...) })
-	if err := r.fill(ctx, user, page.Items, rows); err != nil {
-		return domain.Page[domain.MovieItem]{}, err
+	page := domain.Page[domain.MovieItem]{Items: items}
+	if n := req.Size(); len(items) > n {
+		page.Items, page.NextCursor = items[:n], o.cursor(o.values(rows[n-1])...)
 	}
 	page.Total, err = total(ctx, r.filtered(scope, user, f), req)
 	return page, err

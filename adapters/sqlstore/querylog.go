@@ -17,14 +17,19 @@ func (l *queryLog) BeforeQuery(ctx context.Context, _ *bun.QueryEvent) context.C
 
 // AfterQuery implements bun.QueryHook.
 func (l *queryLog) AfterQuery(ctx context.Context, event *bun.QueryEvent) {
-	took := time.Since(event.StartTime)
+	l.store.ran(ctx, event.StartTime, event.Query)
+}
+
+// ran counts and logs a statement that began at start.
+func (s *Store) ran(ctx context.Context, start time.Time, query string) {
+	took := time.Since(start)
 	level, message := slog.LevelDebug, "query"
-	if took >= l.store.cfg.SlowQuery {
-		l.store.slow.Add(1)
+	if took >= s.cfg.SlowQuery {
+		s.slow.Add(1)
 		level, message = slog.LevelWarn, "slow query"
 	}
-	if l.store.cfg.Logger.Enabled(ctx, level) {
-		l.store.cfg.Logger.Log(ctx, level, message, "took", took, "sql", withoutValues(event.Query))
+	if s.cfg.Logger.Enabled(ctx, level) {
+		s.cfg.Logger.Log(ctx, level, message, "took", took, "sql", withoutValues(query))
 	}
 }
 

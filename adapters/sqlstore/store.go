@@ -62,7 +62,9 @@ type Store struct {
 	read     *bun.DB // PostgreSQL: the same as write
 	pool     *pgxpool.Pool
 	enqueuer atomic.Pointer[Enqueuer]
-	slow     atomic.Uint64
+	// statements that SQLite's readers keep; PostgreSQL's are pgx's.
+	statements statements
+	slow       atomic.Uint64
 }
 
 // Open connects. It neither creates nor changes tables: see Migrate. A SQLite file and its folder are made when they are absent.
