@@ -437,12 +437,15 @@ func (x *index) timeOther(t *track, packets []packet, next int64) []sample {
 	return samples
 }
 
-// inflate undoes zlib compression of a small frame.
+// inflate undoes zlib compression of a small frame; nil for what is none, or larger than a cue may be.
 func inflate(b []byte) []byte {
 	r, err := zlib.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil
 	}
-	out, _ := io.ReadAll(io.LimitReader(r, 1<<20))
+	out, _ := io.ReadAll(io.LimitReader(r, maxCueText+1))
+	if len(out) > maxCueText {
+		return nil
+	}
 	return out
 }

@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// maxCueText bounds the text of one cue, maxCues their number: a film has about two thousand.
+	// maxCueText bounds the text of one cue, maxCues their number, maxText the text of all of them, which may have been compressed a
+	// thousandfold: a film has about two thousand cues of 40 bytes. What is beyond is left out.
 	maxCueText = 64 << 10
 	maxCues    = 200_000
+	maxText    = 16 << 20
 )
 
 // Cues implements media.Packager. A Matroska file is walked from end to end for them, headers only.
@@ -61,13 +63,14 @@ func (x *index) mp4Cues(ctx context.Context, in media.Input, number int, plain f
 	t := &x.tracks[number]
 	w := newWindow(ctx, in.Reader, in.Size, 256<<10)
 	var cues []media.Cue
+	size := 0
 	for n := range x.starts {
 		samples, _, err := x.segment(ctx, in, number, n)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range samples {
-			if s.size > maxCueText || s.size < 2 || len(cues) >= maxCues {
+			if s.size > maxCueText || s.size < 2 || len(cues) >= maxCues || size > maxText {
 				continue
 			}
 			b, err := w.bytes(s.offset, int(s.size))
@@ -75,6 +78,7 @@ func (x *index) mp4Cues(ctx context.Context, in media.Input, number int, plain f
 				return nil, err
 			}
 			if text := plain(b); text != "" {
+				size += len(text)
 				start := float64(s.dts+int64(s.cto)-t.edit) / float64(t.timescale)
 				cues = append(cues, media.Cue{Start: max(0, start), End: start + float64(s.dur)/float64(t.timescale), Text: text})
 			}
@@ -99,8 +103,9 @@ func joinCues(cues []media.Cue) []media.Cue {
 func (x *index) matroskaCues(ctx context.Context, in media.Input, t *track, plain func([]byte) string) ([]media.Cue, error) {
 	m := mkvSegments{x, newWindow(ctx, in.Reader, in.Size, walkWindow)}
 	var cues []media.Cue
+	size := 0
 	err := walkBlocks(m.w, x.from, x.to, func(b *block) error {
-		if b.number != t.number || b.size > maxCueText || len(cues) >= maxCues {
+		if b.number != t.number || b.size > maxCueText || len(cues) >= maxCues || size > maxText {
 			return nil
 		}
 		frames, err := m.packets(nil, t, b)
@@ -116,6 +121,7 @@ func (x *index) matroskaCues(ctx context.Context, in media.Input, t *track, plai
 				data = inflate(data)
 			}
 			if text := plain(data); text != "" {
+				size += len(text)
 				scale := float64(x.gridScale)
 				cues = append(cues, media.Cue{Start: float64(p.time) / scale, End: float64(p.time+p.dur) / scale, Text: text})
 			}

@@ -239,7 +239,7 @@ func (f *mkvFile) readInfo(b []byte) error {
 				f.scale = int64(v)
 			}
 		case idDuration:
-			f.duration = max(0, ebmlFloat(b))
+			f.duration = min(max(0, ebmlFloat(b)), maxTicks)
 		}
 		return nil
 	})

@@ -56,6 +56,9 @@ func indexMatroska(ctx context.Context, in media.Input, target float64) (domain.
 		return m, nil, err
 	}
 	f.layGrid(x, &m, target)
+	if len(x.starts) > maxSegments {
+		return m, nil, tooManySegments()
+	}
 	if err := f.probeSegments(ctx, in, x, &m); err != nil {
 		return m, nil, err
 	}
@@ -203,7 +206,7 @@ func (f *mkvFile) layGrid(x *index, m *domain.Media, target float64) {
 		}
 		last = at
 	}
-	longest = max(longest, int64(x.duration*float64(x.gridScale))-last)
+	longest = max(longest, int64(min(x.duration*float64(x.gridScale), maxTicks))-last)
 	x.starts = c.starts
 	m.KeyframeCount, m.KeyframeInterval = len(x.keys), float64(longest)/float64(x.gridScale)
 }

@@ -18,6 +18,13 @@ const (
 	maxMoof = 16 << 20
 	// maxBoxes bounds the top level: a day in fragments of one second has 260,000 boxes.
 	maxBoxes = 2 << 20
+	// maxPackets bounds the packets of all tracks together: a table of equal sizes claims any number of them in twenty bytes. Thirty hours of
+	// pictures and ten tracks of sound have 50 million.
+	maxPackets = 64 << 20
+	// maxSegments bounds the grid: a week in segments of six seconds has 100,000.
+	maxSegments = 1 << 17
+	// maxBlocks bounds the segments of all tracks together, each of which is a place in memory even when it is empty.
+	maxBlocks = 4 << 20
 	// maxFragmentSamples bounds the packets of fragmented files: twelve hours of video with sound have 4 million.
 	maxFragmentSamples = 4 << 20
 )
@@ -198,15 +205,15 @@ func (f *mp4File) readMovie() error {
 	if f.scale == 0 {
 		return damaged("the movie has no time scale")
 	}
+	chapters := map[uint32]bool{}
 	for _, t := range f.tracks {
 		t.defaults = defaults[t.id]
 		for _, id := range t.chapterTracks {
-			for _, c := range f.tracks {
-				if c.id == id {
-					c.isChapterTrack = true
-				}
-			}
+			chapters[id] = true
 		}
+	}
+	for _, t := range f.tracks {
+		t.isChapterTrack = chapters[t.id]
 	}
 	return nil
 }
@@ -230,7 +237,7 @@ func (f *mp4File) readTrack(b []byte) (*mp4Track, error) {
 			}
 		case "tref":
 			if chap, ok := child(b, "chap"); ok {
-				for i := 0; i+4 <= len(chap); i += 4 {
+				for i := 0; i+4 <= len(chap) && i < 4*maxTracks; i += 4 {
 					t.chapterTracks = append(t.chapterTracks, at32(chap, i))
 				}
 			}
@@ -672,7 +679,7 @@ func (f *mp4File) readRun(t *mp4Track, b []byte, d trex, base int64, offset, dts
 			entry += 4
 		}
 	}
-	if int64(n)*int64(entry) > int64(max(0, len(b)-i)) || entry == 0 && int64(n) > f.w.size/8 {
+	if int64(n)*int64(entry) > int64(max(0, len(b)-i)) || entry == 0 && int64(n)*int64(max(d.size, 8)) > f.w.size {
 		return damaged("a fragment with %d packets", n)
 	}
 	if *offset < 0 {

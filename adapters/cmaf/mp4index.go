@@ -366,6 +366,19 @@ func indexMP4(ctx context.Context, in media.Input, target float64) (domain.Media
 	if x.video < 0 {
 		return domain.Media{}, nil, noVideo()
 	}
+	packets := 0
+	for i, t := range f.tracks {
+		if n, err := t.table.count(in.Size); err != nil {
+			continue // reading the track says so
+		} else if t.table.frame > 0 {
+			packets += n / pcmFrames
+		} else {
+			packets += n
+		}
+		if packets > maxPackets {
+			return domain.Media{}, nil, damaged("more than %d packets in %d tracks", maxPackets, i+1)
+		}
+	}
 	for i, t := range f.tracks {
 		if x.tracks[i].kind == kindOther {
 			continue
@@ -467,6 +480,9 @@ func (f *mp4File) finish(ctx context.Context, x *index, target float64) (domain.
 	if err := f.layGrid(x, &m, target); err != nil {
 		return m, nil, err
 	}
+	if len(x.tracks)*len(x.starts) > maxBlocks {
+		return m, nil, damaged("%d tracks in %d segments", len(x.tracks), len(x.starts))
+	}
 	for i, t := range f.tracks {
 		if err := ctx.Err(); err != nil {
 			return m, nil, err
@@ -541,6 +557,8 @@ func (c *cutter) keyframe(at int64) (cut bool) {
 	return false
 }
 
+func tooManySegments() error { return damaged("more than %d segments", maxSegments) }
+
 // layGrid cuts at keyframes of the first picture track by decode time, which are the very values of tfdt, and looks for open GOPs.
 func (f *mp4File) layGrid(x *index, m *domain.Media, target float64) error {
 	t, shift := f.tracks[x.video], x.tracks[x.video].shift
@@ -551,7 +569,9 @@ func (f *mp4File) layGrid(x *index, m *domain.Media, target float64) error {
 	var end, longest int64
 	err := f.each(t, func(s *sample) error {
 		if s.sync || end == 0 {
-			c.keyframe(s.dts + shift)
+			if c.keyframe(s.dts+shift) && len(c.starts) > maxSegments {
+				return tooManySegments()
+			}
 			if s.sync {
 				if m.KeyframeCount++; m.KeyframeCount > 1 {
 					longest = max(longest, s.dts-lastKey.dts)
