@@ -78,7 +78,9 @@ func announce(r *run, app *assemble.App, addr net.Addr) error {
 	for _, a := range addresses {
 		fmt.Fprintf(out, "  %-20s %s\n", a.label, a.url)
 	}
-	if _, err := app.Transcoder.Available(r.ctx); err != nil {
+	if _, err := app.Transcoder.Available(r.ctx); r.ctx.Err() != nil {
+		return r.ctx.Err() // it is stopped already
+	} else if err != nil {
 		fmt.Fprintf(out, "  %-20s %s\n", "Note", fault.As(err).Message)
 	}
 	code, err := app.Core.Auth.ClaimCode(r.ctx)

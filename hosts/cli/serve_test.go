@@ -240,3 +240,24 @@ func TestATakenAddressIsSaid(t *testing.T) {
 	refused(t, 1, "serve.listen", t.TempDir(), "", "serve", "--listen", taken.Addr().String())
 	refused(t, 1, "serve.no_folder", t.TempDir(), "", "serve", "--listen", "127.0.0.1:0", filepath.Join(t.TempDir(), "gone"))
 }
+
+// stopping is standard output that stops the program as soon as it says something.
+type stopping struct {
+	output
+	stop context.CancelFunc
+}
+
+func (s *stopping) Write(p []byte) (int, error) {
+	s.stop()
+	return s.output.Write(p)
+}
+
+func TestAStopWhileTheServerSaysWhereItIsEndsItInOrder(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	out, stderr := &stopping{stop: stop}, &output{}
+	code := cli.Main(ctx, cli.Program{Args: []string{"--data-dir", t.TempDir(), "serve", "--listen", "127.0.0.1:0"}, Environ: environ, Stdin: strings.NewReader(""), Stdout: out, Stderr: stderr})
+	if code != 0 || !strings.Contains(out.String(), "Revenge") {
+		t.Errorf("it ended with %d: %s%s", code, out, stderr)
+	}
+}
