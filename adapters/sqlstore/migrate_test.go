@@ -2,7 +2,9 @@ package sqlstore_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
 
 	"github.com/revenge-media/revenge/adapters/sqlstore"
@@ -134,6 +137,226 @@ func TestSQLiteFileIsCopiedBeforeItIsChanged(t *testing.T) {
 	}
 	if got := columns(t, restored.SQLDB(), false); !maps.EqualFunc(got, before, slices.Equal) {
 		t.Errorf("the copy's tables differ")
+	}
+}
+
+// TestLandedMigrationsAreNeverChanged: whoever runs an older version has applied them as they were, so a change is a migration of its own.
+func TestLandedMigrationsAreNeverChanged(t *testing.T) {
+	t.Parallel()
+	landed, err := os.ReadFile("testdata/landed.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(landed)) {
+		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		text, err := os.ReadFile(filepath.Join("../../migrations", path))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+		} else if got := fmt.Sprintf("%x", sha256.Sum256(text)); got != sum {
+			t.Errorf("%s was changed after it landed", path)
+		}
+	}
+}
+
+// TestEachLandedSchemaIsMigratedWithItsData fills every table of every schema that there ever was, migrates, and finds all of it again (R17);
+// in SQLite also in the backup that was made before.
+func TestEachLandedSchemaIsMigratedWithItsData(t *testing.T) {
+	t.Parallel()
+	files, err := migrations.For(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	latest := int64(len(names))
+	for from := int64(1); from <= latest; from++ {
+		t.Run(fmt.Sprintf("schema %d", from), func(t *testing.T) {
+			t.Parallel()
+			emptyDatabases(t, func(t *testing.T, dsn string) {
+				s := openAt(t, dsn)
+				postgres := s.Pool() != nil
+				upTo(t, s, from)
+				fill(t, s.SQLDB(), postgres)
+				before := rows(t, s.SQLDB(), columns(t, s.SQLDB(), postgres))
+				if err := s.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if version, err := s.SchemaVersion(t.Context()); err != nil || version != latest {
+					t.Fatalf("schema %d of %d, %v", version, latest, err)
+				}
+				kept(t, before, rows(t, s.SQLDB(), columns(t, s.SQLDB(), postgres)))
+				if backup := fmt.Sprintf("%s.schema-%d.bak", strings.TrimPrefix(dsn, "sqlite:"), from); !postgres && from < latest {
+					old := openAt(t, "sqlite:"+backup)
+					kept(t, before, rows(t, old.SQLDB(), columns(t, old.SQLDB(), false)))
+					if version, err := old.SchemaVersion(t.Context()); err != nil || version != from {
+						t.Errorf("the backup has schema %d, %v", version, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// upTo brings an empty database to an older schema.
+func upTo(t *testing.T, s *sqlstore.Store, version int64) {
+	t.Helper()
+	files, err := migrations.For(s.Pool() != nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialect := goose.DialectSQLite3
+	if s.Pool() != nil {
+		dialect = goose.DialectPostgres
+	}
+	steps, err := goose.NewProvider(dialect, s.SQLDB(), files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := steps.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// filled is how many rows fill puts into each table.
+const filled = 3
+
+// fill puts rows into every table: values that tell column and row, and, where a column refers to another, that one's of the same row.
+func fill(t *testing.T, db *sql.DB, postgres bool) {
+	t.Helper()
+	tables := columns(t, db, postgres)
+	parents := references(t, db, postgres)
+	var done []string
+	for len(done) < len(tables) {
+		progress := len(done)
+		for _, table := range slices.Sorted(maps.Keys(tables)) {
+			waits := slices.ContainsFunc(slices.Collect(maps.Values(parents[table])), func(parent string) bool {
+				return !slices.Contains(done, strings.Split(parent, ".")[0])
+			})
+			if waits || slices.Contains(done, table) {
+				continue
+			}
+			done = append(done, table)
+			if liteOnly(table) {
+				continue // filled by triggers
+			}
+			for row := range filled {
+				var names, places []string
+				var values []any
+				for i, c := range tables[table] {
+					name, kind, _ := strings.Cut(c, " ")
+					parent, refers := parents[table][name]
+					if !refers {
+						parent = table + "." + name
+					}
+					names, values = append(names, `"`+name+`"`), append(values, value(parent, strings.TrimSuffix(kind, " null"), row))
+					places = append(places, "?")
+					if postgres {
+						places[i] = fmt.Sprintf("$%d", i+1)
+					}
+				}
+				query := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(names, ", "), strings.Join(places, ", "))
+				if _, err := db.Exec(query, values...); err != nil {
+					t.Fatalf("%s: %v with %v", query, err, values)
+				}
+			}
+		}
+		if len(done) == progress {
+			t.Fatalf("tables refer to each other in a ring: %v of %v", done, parents)
+		}
+	}
+}
+
+// value is what a column, "table.name", holds in a row.
+func value(column, kind string, row int) any {
+	switch kind {
+	case "integer":
+		return int64(row + 1)
+	case "real":
+		return float64(row) + 0.25
+	case "boolean":
+		return row%2 == 0
+	case "blob":
+		return []byte{0, 0xff, byte(row)}
+	}
+	if strings.HasSuffix(column, "id") && !strings.HasSuffix(column, "imdb_id") {
+		return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s %d", column, row)).String()
+	}
+	return fmt.Sprintf("%s of row %d", column, row)
+}
+
+// references returns, by table, which columns refer to which, as "table.column".
+func references(t *testing.T, db *sql.DB, postgres bool) map[string]map[string]string {
+	t.Helper()
+	query := `SELECT m.name, f."from", f."table" || '.' || f."to" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'`
+	if postgres {
+		query = `SELECT c.conrelid::regclass::text, a.attname, c.confrelid::regclass::text || '.' || b.attname FROM pg_constraint c
+			JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
+			WHERE c.contype = 'f'`
+	}
+	found, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	all := map[string]map[string]string{}
+	for found.Next() {
+		var table, from, to string
+		if err := found.Scan(&table, &from, &to); err != nil {
+			t.Fatal(err)
+		}
+		if all[table] == nil {
+			all[table] = map[string]string{}
+		}
+		all[table][from] = to
+	}
+	return all
+}
+
+// rows returns the content of tables, by table and column, each column sorted.
+func rows(t *testing.T, db *sql.DB, tables map[string][]string) map[string]map[string][]string {
+	t.Helper()
+	all := map[string]map[string][]string{}
+	for table, list := range tables {
+		if liteOnly(table) {
+			continue
+		}
+		all[table] = map[string][]string{}
+		for _, c := range list {
+			name, _, _ := strings.Cut(c, " ")
+			found, err := db.Query(fmt.Sprintf("SELECT %q FROM %s", name, table))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for found.Next() {
+				var v any
+				if err := found.Scan(&v); err != nil {
+					t.Fatal(err)
+				}
+				all[table][name] = append(all[table][name], fmt.Sprint(v))
+			}
+			if err := errors.Join(found.Err(), found.Close()); err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(all[table][name])
+		}
+	}
+	return all
+}
+
+// kept compares what a schema had with what the newest has. A column may go a version after the last one that needs it: then this test names it.
+func kept(t *testing.T, before, after map[string]map[string][]string) {
+	t.Helper()
+	for table, list := range before {
+		for column, values := range list {
+			if len(values) != filled {
+				t.Errorf("%s.%s was filled with %d rows", table, column, len(values))
+			}
+			if !slices.Equal(after[table][column], values) {
+				t.Errorf("%s.%s held %v and holds %v", table, column, values, after[table][column])
+			}
+		}
 	}
 }
 
