@@ -4,9 +4,11 @@ package jwt
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -36,7 +38,13 @@ var (
 type Signer struct {
 	newest tokens.Key
 	keys   map[string][]byte
+
+	mu       sync.RWMutex
+	verified map[[sha256.Size]byte]tokens.Claims // by the token's hash
 }
+
+// maxVerified bounds the tokens that are remembered: those of about as many clients at once.
+const maxVerified = 10_000
 
 var _ tokens.Signer = (*Signer)(nil)
 
@@ -45,7 +53,7 @@ func New(keys ...tokens.Key) (*Signer, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("signing needs a key")
 	}
-	s := &Signer{newest: keys[0], keys: map[string][]byte{}}
+	s := &Signer{newest: keys[0], keys: map[string][]byte{}, verified: map[[sha256.Size]byte]tokens.Claims{}}
 	for _, key := range keys {
 		if !keyPattern.MatchString(key.ID) || len(key.Secret) < 32 {
 			return nil, fmt.Errorf("the signing key %q has a wrong id, or less than 32 bytes", key.ID)
@@ -80,11 +88,32 @@ func (s *Signer) Sign(_ context.Context, c tokens.Claims) (string, error) {
 	return signed, nil
 }
 
-// Verify implements tokens.Signer.
+// Verify implements tokens.Signer. Whether a token is well-formed, of this server and signed never changes, so that is found out once; its
+// times are compared at every call.
 func (s *Signer) Verify(_ context.Context, token string, now time.Time) (tokens.Claims, error) {
 	if len(token) > maxSize {
 		return tokens.Claims{}, invalid(errors.New("it is too long"))
 	}
+	hash := sha256.Sum256([]byte(token))
+	s.mu.RLock()
+	c, known := s.verified[hash]
+	s.mu.RUnlock()
+	if known && now.Before(c.ExpiresAt.Add(skew)) && !now.Before(c.IssuedAt.Add(-skew)) {
+		return c, nil
+	}
+	c, err := s.verify(token, now)
+	if err == nil && !known {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.verified) >= maxVerified {
+			clear(s.verified)
+		}
+		s.verified[hash] = c
+	}
+	return c, err
+}
+
+func (s *Signer) verify(token string, now time.Time) (tokens.Claims, error) {
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{method.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(), jwt.WithLeeway(skew), jwt.WithStrictDecoding(), jwt.WithTimeFunc(func() time.Time { return now }))
 	var c claims

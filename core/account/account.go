@@ -139,7 +139,7 @@ func (s *Service) Me(ctx context.Context, actor domain.Actor) (domain.User, erro
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
 		return domain.User{}, err
 	}
-	return s.deps.Store.Read().Users.Get(ctx, actor.UserID)
+	return s.deps.Sessions.User(ctx, actor.UserID)
 }
 
 // List returns all accounts by name. It needs user.manage.

@@ -146,6 +146,7 @@ func (s *Service) Login(ctx context.Context, login, password string, client Clie
 	if err != nil {
 		return SignedIn{}, err
 	}
+	s.deps.Sessions.ForgetUsers(ctx, id) // who last signed in when
 	return s.signedIn(ctx, user, opening)
 }
 
@@ -239,10 +240,14 @@ func (s *Service) AuthenticateCookie(ctx context.Context, value string) (domain.
 	return s.deps.Sessions.Authenticate(ctx, domain.ID(data[:16]))
 }
 
-// Check tells whether the session that an actor acts by may still be used: for connections that stay open.
-func (s *Service) Check(ctx context.Context, actor domain.Actor) error {
-	_, _, err := s.deps.Sessions.Authenticate(ctx, actor.SessionID)
-	return err
+// Check is nil while the session that an actor acts by may still be used and its account, whose roles may be others by now, has the
+// permission: for connections that stay open.
+func (s *Service) Check(ctx context.Context, actor domain.Actor, p domain.Permission) error {
+	now, _, err := s.deps.Sessions.Authenticate(ctx, actor.SessionID)
+	if err != nil {
+		return err
+	}
+	return s.deps.Access.Authorize(ctx, now, p)
 }
 
 // Seen notes that a session was used, at most once a minute.

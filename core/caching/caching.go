@@ -3,6 +3,7 @@
 package caching
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -43,9 +44,21 @@ type Cached[T any] struct {
 	cfg  Config
 
 	mu      sync.Mutex
-	epoch   int64 // part of every key, so that ForgetAll is one addition
+	epoch   int64  // part of every key, so that ForgetAll is one addition
+	prefix  string // of every key in this epoch
 	flights map[string]*flight[T]
+	decoded map[string]decoded[T]
 }
+
+// decoded is a value with the bytes that it was read from. The cache alone says what is kept and for how long; who reads the same bytes
+// again need not decode them again.
+type decoded[T any] struct {
+	data  []byte
+	value T
+}
+
+// maxDecoded bounds the values that are kept decoded.
+const maxDecoded = 1000
 
 // flight is one load that others wait for.
 type flight[T any] struct {
@@ -56,15 +69,23 @@ type flight[T any] struct {
 
 // New returns an empty cache.
 func New[T any](deps Deps, cfg Config) *Cached[T] {
-	return &Cached[T]{deps: deps, cfg: cfg, epoch: time.Now().UnixNano(), flights: map[string]*flight[T]{}}
+	c := &Cached[T]{deps: deps, cfg: cfg, epoch: time.Now().UnixNano()}
+	c.startEpoch()
+	return c
+}
+
+// startEpoch begins with nothing kept.
+func (c *Cached[T]) startEpoch() {
+	c.prefix = c.cfg.Prefix + ":" + strconv.FormatInt(c.epoch, 36) + ":"
+	c.flights, c.decoded = map[string]*flight[T]{}, map[string]decoded[T]{}
 }
 
 // Get returns the kept value, or loads it. Of many that ask at once one loads; errors are not kept. A cache out of reach costs a load.
+// Callers share the value, so they do not change what it refers to.
 func (c *Cached[T]) Get(ctx context.Context, key string, load func(ctx context.Context) (T, error)) (T, error) {
 	full := c.full(key)
 	if data, ok, err := c.deps.Cache.Get(ctx, full); err == nil && ok {
-		var value T
-		if json.Unmarshal(data, &value) == nil {
+		if value, err := c.decode(full, data); err == nil {
 			return value, nil
 		}
 	}
@@ -87,8 +108,28 @@ func (c *Cached[T]) Get(ctx context.Context, key string, load func(ctx context.C
 
 func (c *Cached[T]) full(key string) string {
 	c.mu.Lock()
+	prefix := c.prefix
+	c.mu.Unlock()
+	return prefix + key
+}
+
+func (c *Cached[T]) decode(full string, data []byte) (value T, err error) {
+	c.mu.Lock()
+	had, ok := c.decoded[full]
+	c.mu.Unlock()
+	if ok && bytes.Equal(had.data, data) {
+		return had.value, nil
+	}
+	if err := json.Unmarshal(data, &value); err != nil {
+		return value, err
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cfg.Prefix + ":" + strconv.FormatInt(c.epoch, 36) + ":" + key
+	if len(c.decoded) >= maxDecoded {
+		clear(c.decoded)
+	}
+	c.decoded[full] = decoded[T]{data, value}
+	return value, nil
 }
 
 func (c *Cached[T]) run(ctx context.Context, full string, f *flight[T], load func(ctx context.Context) (T, error)) {
@@ -129,7 +170,7 @@ func (c *Cached[T]) ForgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++
-	clear(c.flights)
+	c.startEpoch()
 }
 
 // Listen forgets what the bus says has changed, until ctx ends.

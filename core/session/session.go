@@ -82,9 +82,7 @@ func (s *Service) Authenticate(ctx context.Context, id domain.ID) (domain.Actor,
 	if !session.Active(s.deps.Now()) {
 		return domain.Actor{}, domain.Session{}, ended()
 	}
-	user, err := s.users.Get(ctx, session.UserID.String(), func(ctx context.Context) (domain.User, error) {
-		return s.deps.Store.Read().Users.Get(ctx, session.UserID)
-	})
+	user, err := s.User(ctx, session.UserID)
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, endedIfAbsent(err)
 	}
@@ -92,6 +90,13 @@ func (s *Service) Authenticate(ctx context.Context, id domain.ID) (domain.Actor,
 		return domain.Actor{}, domain.Session{}, ended()
 	}
 	return ActorOf(user, session), session, nil
+}
+
+// User returns an account as every request looks at it: at most a second old, and without a query for each.
+func (s *Service) User(ctx context.Context, id domain.ID) (domain.User, error) {
+	return s.users.Get(ctx, id.String(), func(ctx context.Context) (domain.User, error) {
+		return s.deps.Store.Read().Users.Get(ctx, id)
+	})
 }
 
 // ActorOf is who a session makes act.

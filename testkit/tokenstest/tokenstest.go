@@ -63,6 +63,18 @@ func Run(t *testing.T, open func(t *testing.T, keys ...tokens.Key) tokens.Signer
 		s := open(t, first)
 		refused(t, s, sign(t, s), claims.ExpiresAt.Add(time.Minute+time.Second), "auth.token_expired")
 	})
+	t.Run("ATokenThatWasAcceptedIsRefusedAtAnotherTime", func(t *testing.T) {
+		t.Parallel()
+		s := open(t, first)
+		token := sign(t, s)
+		for range 2 {
+			if got, err := s.Verify(t.Context(), token, now); err != nil || got != claims {
+				t.Errorf("got %+v, %v, want %+v", got, err, claims)
+			}
+			refused(t, s, token, claims.ExpiresAt.Add(time.Minute+time.Second), "auth.token_expired")
+			refused(t, s, token, now.Add(-2*time.Minute), "auth.token_invalid")
+		}
+	})
 	t.Run("ATokenFromTheFutureIsRefused", func(t *testing.T) {
 		t.Parallel()
 		s := open(t, first)
