@@ -148,7 +148,9 @@ func (s *Server) mountMovies() {
 		func(ctx context.Context, _ *struct{}) (*output[items[domain.Count]], error) {
 			return list(s.core.Movies.Genres(ctx, actorOf(ctx)))
 		})
-	register(s, route("getMovie", http.MethodGet, "/movies/{id}", "A film with one's own watch state"),
+	film := route("getMovie", http.MethodGet, "/movies/{id}", "A film with one's own watch state")
+	film.Also = []int{http.StatusNotModified}
+	register(s, film,
 		func(ctx context.Context, in *movieInput) (*movieOutput, error) {
 			m, err := s.core.Movies.Get(ctx, actorOf(ctx), in.ID)
 			if err != nil {

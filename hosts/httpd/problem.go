@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
 
 	"github.com/revenge-media/revenge/core/fault"
 )
@@ -125,7 +126,10 @@ var codeOfStatus = map[int]string{
 	http.StatusRequestTimeout:        "request.too_slow",
 	http.StatusRequestEntityTooLarge: "request.too_large",
 	http.StatusUnsupportedMediaType:  "request.unsupported_media_type",
-	http.StatusUnprocessableEntity:   "request.invalid",
+	http.StatusPreconditionFailed:    "request.changed",
+
+	http.StatusRequestedRangeNotSatisfiable: "request.bad_range",
+	http.StatusUnprocessableEntity:          "request.invalid",
 }
 
 // validationProblem is what huma's own failures become: its texts are about the input, never about the server.
@@ -186,10 +190,33 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}
+	if p.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", strings.Join(s.methodsOf(r.URL.Path), ", ")) // RFC 9110, 15.5.6
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)
+}
+
+// methodsOf are those that an address takes. The web UI's page, which is behind every address, is none of the API's.
+func (s *Server) methodsOf(path string) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		pattern := s.router.Find(chi.NewRouteContext(), method, path)
+		if pattern == "" || pattern == webUIPattern && strings.HasPrefix(path, "/api/") {
+			continue
+		}
+		methods = append(methods, method)
+		if method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+	}
+	return methods
+}
+
+// writeStatus answers with a problem that only its status describes.
+func (s *Server) writeStatus(w http.ResponseWriter, r *http.Request, status int) {
+	s.writeProblem(w, r, routerProblem(r.Context(), status, http.StatusText(status)))
 }
 
 // routerProblem is a problem that has a status but no fault.

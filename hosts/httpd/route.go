@@ -40,7 +40,11 @@ type Route struct {
 	Permission domain.Permission
 	// Status is the answer of success; 0 is 200, or 204 without a body.
 	Status int
-	// Errors are statuses beyond those that every route of its permission can answer.
+	// Also are answers of success beside Status: 304, 206.
+	Also []int
+	// Media are the types of an answer that is no JSON.
+	Media []string
+	// Errors are statuses beyond those that every route of its permission and method can answer.
 	Errors []int
 	// MaxBody in bytes; 0 is 1 MiB.
 	MaxBody int64
@@ -65,33 +69,22 @@ func register[I, O any](s *Server, r Route, handler func(context.Context, *I) (*
 // operation is the huma form of a route, entered into the table of guarded routes.
 func (s *Server) operation(r Route) huma.Operation {
 	s.declare(r.Method, base+r.Path, r.Permission)
-	errors := map[int]bool{http.StatusUnprocessableEntity: true, http.StatusInternalServerError: true, http.StatusServiceUnavailable: true}
-	if r.Permission != domain.PermissionPublic {
-		errors[http.StatusUnauthorized], errors[http.StatusForbidden] = true, true
-	}
-	if strings.Contains(r.Path, "{") {
-		errors[http.StatusNotFound] = true
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusRequestTimeout} {
-			errors[status] = true
-		}
-	}
-	for _, status := range r.Errors {
-		errors[status] = true
-	}
 	maxBody := r.MaxBody
 	if maxBody == 0 {
 		maxBody = defaultMaxBody
 	}
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: base + r.Path, Summary: r.Summary, Tags: []string{r.Tag},
-		DefaultStatus: r.Status, Errors: slices.Sorted(maps.Keys(errors)), MaxBodyBytes: maxBody,
+		DefaultStatus: r.Status, Errors: errorsOf(r, r.Permission != domain.PermissionPublic), Responses: answersOf(r), MaxBodyBytes: maxBody,
 		Metadata:   map[string]any{"permission": r.Permission},
 		Extensions: map[string]any{"x-permission": string(r.Permission)},
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			request, w := humachi.Unwrap(ctx)
 			if err := s.authorize(ctx.Context(), r.Permission, r.StreamToken); err != nil {
+				s.writeProblem(w, request, err)
+				return
+			}
+			if err := plainText(request); err != nil {
 				s.writeProblem(w, request, err)
 				return
 			}

@@ -40,7 +40,7 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, content *playb
 		}
 	})
 	mu.Unlock()
-	http.ServeContent(fileWriter{w}, r, "", time.Time{}, content.File) // the ETag alone validates: it covers more than the time
+	http.ServeContent(&fileWriter{ResponseWriter: w, problem: func(status int) { s.writeStatus(w, r, status) }}, r, "", time.Time{}, content.File) // the ETag alone validates: it covers more than the time
 	mu.Lock()
 	defer mu.Unlock()
 	ended = true
@@ -52,10 +52,32 @@ func (s *Server) sendFile(w http.ResponseWriter, r *http.Request, content *playb
 
 // fileWriter finds the way past wrappers that hide that net/http sends files by itself. Status and headers go through all of them; the
 // bytes need none, since files of films are not compressed, and who counts them knows of files.
-type fileWriter struct{ http.ResponseWriter }
+// What net/http says in plain words about ranges and conditions becomes a problem.
+type fileWriter struct {
+	http.ResponseWriter
+	problem func(status int)
+	refused bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (f *fileWriter) WriteHeader(status int) {
+	if f.refused = status >= http.StatusBadRequest; f.refused {
+		f.problem(status)
+		return
+	}
+	f.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (f *fileWriter) Write(p []byte) (int, error) {
+	if f.refused {
+		return len(p), nil
+	}
+	return f.ResponseWriter.Write(p)
+}
 
 // ReadFrom implements io.ReaderFrom. ServeContent has written the header by then.
-func (f fileWriter) ReadFrom(file io.Reader) (int64, error) {
+func (f *fileWriter) ReadFrom(file io.Reader) (int64, error) {
 	for w := f.ResponseWriter; ; {
 		if to, ok := w.(io.ReaderFrom); ok {
 			return to.ReadFrom(file)

@@ -66,6 +66,7 @@ const (
 	unchanging   = "private, max-age=86400, immutable"
 	playlistType = "application/vnd.apple.mpegurl"
 	segmentType  = "video/mp4"
+	subtitleType = "text/vtt; charset=utf-8"
 )
 
 // lateWriter sets the headers of success with the first byte, so that what fails before it can still be a problem document.
@@ -117,12 +118,15 @@ func (s *Server) text(contentType string, text string, err error) (*huma.StreamR
 
 func (s *Server) mountStream() {
 	const at = "/stream/{fileId}/{revision}"
-	route := func(id, path, summary string) Route {
-		return Route{ID: id, Method: http.MethodGet, Path: at + path, Summary: summary, Tag: "Playback", Permission: domain.PermissionLibraryRead, StreamToken: true}
+	route := func(id, path, media, summary string) Route {
+		return Route{ID: id, Method: http.MethodGet, Path: at + path, Summary: summary, Tag: "Playback", Permission: domain.PermissionLibraryRead, Media: []string{media}, StreamToken: true}
 	}
 	p := func() *playback.Service { return s.core.Playback }
 
-	register(s, route("streamDirect", "/direct", "The file itself, with byte ranges"), func(ctx context.Context, in *StreamPath) (*huma.StreamResponse, error) {
+	direct := route("streamDirect", "/direct", "video/*", "The file itself, with byte ranges")
+	direct.Also = []int{http.StatusPartialContent, http.StatusNotModified}
+	direct.Errors = []int{http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable}
+	register(s, direct, func(ctx context.Context, in *StreamPath) (*huma.StreamResponse, error) {
 		content, err := p().Direct(ctx, actorOf(ctx), in.File, in.Revision)
 		if err != nil {
 			return nil, err
@@ -132,33 +136,33 @@ func (s *Server) mountStream() {
 			s.sendFile(w, r, content)
 		}}, nil
 	})
-	register(s, route("streamMaster", "/master.m3u8", "HLS: the picture and the sound tracks"), func(ctx context.Context, in *masterInput) (*huma.StreamResponse, error) {
+	register(s, route("streamMaster", "/master.m3u8", playlistType, "HLS: the picture and the sound tracks"), func(ctx context.Context, in *masterInput) (*huma.StreamResponse, error) {
 		text, err := p().Master(ctx, actorOf(ctx), in.File, in.Revision, playback.MasterRequest{Audio: in.Audio, Selected: in.Selected, Query: in.query()})
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamVideoPlaylist", "/video/{track}/index.m3u8", "HLS: the segments of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
+	register(s, route("streamVideoPlaylist", "/video/{track}/index.m3u8", playlistType, "HLS: the segments of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
 		text, err := p().VideoPlaylist(ctx, actorOf(ctx), in.File, in.Revision, in.Track, in.query())
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamVideoInit", "/video/{track}/init.mp4", "The initialisation segment of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
+	register(s, route("streamVideoInit", "/video/{track}/init.mp4", segmentType, "The initialisation segment of a picture track"), func(ctx context.Context, in *TrackPath) (*huma.StreamResponse, error) {
 		return s.videoSegment(ctx, *in, playback.InitSegment), nil
 	})
-	register(s, route("streamVideoSegment", "/video/{track}/{n}.m4s", "A segment of a picture track"), func(ctx context.Context, in *segmentInput) (*huma.StreamResponse, error) {
+	register(s, route("streamVideoSegment", "/video/{track}/{n}.m4s", segmentType, "A segment of a picture track"), func(ctx context.Context, in *segmentInput) (*huma.StreamResponse, error) {
 		return s.videoSegment(ctx, in.TrackPath, in.Number), nil
 	})
-	register(s, route("streamAudioPlaylist", "/audio/{track}/{method}/index.m3u8", "HLS: the segments of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
+	register(s, route("streamAudioPlaylist", "/audio/{track}/{method}/index.m3u8", playlistType, "HLS: the segments of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
 		text, err := p().AudioPlaylist(ctx, actorOf(ctx), in.File, in.Revision, in.Track, in.query())
 		return s.text(playlistType, text, err)
 	})
-	register(s, route("streamAudioInit", "/audio/{track}/{method}/init.mp4", "The initialisation segment of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
+	register(s, route("streamAudioInit", "/audio/{track}/{method}/init.mp4", segmentType, "The initialisation segment of a sound track"), func(ctx context.Context, in *AudioPath) (*huma.StreamResponse, error) {
 		return s.audioSegment(ctx, *in, playback.InitSegment), nil
 	})
-	register(s, route("streamAudioSegment", "/audio/{track}/{method}/{n}.m4s", "A segment of a sound track: copied or encoded"), func(ctx context.Context, in *audioSegmentInput) (*huma.StreamResponse, error) {
+	register(s, route("streamAudioSegment", "/audio/{track}/{method}/{n}.m4s", segmentType, "A segment of a sound track: copied or encoded"), func(ctx context.Context, in *audioSegmentInput) (*huma.StreamResponse, error) {
 		return s.audioSegment(ctx, in.AudioPath, in.Number), nil
 	})
-	register(s, route("streamSubtitle", "/subtitles/{id}.vtt", "A text subtitle as WebVTT"), func(ctx context.Context, in *subtitleInput) (*huma.StreamResponse, error) {
+	register(s, route("streamSubtitle", "/subtitles/{id}.vtt", subtitleType, "A text subtitle as WebVTT"), func(ctx context.Context, in *subtitleInput) (*huma.StreamResponse, error) {
 		text, err := p().Subtitle(ctx, actorOf(ctx), in.File, in.Revision, in.ID)
-		return s.text("text/vtt; charset=utf-8", text, err)
+		return s.text(subtitleType, text, err)
 	})
 }
 
