@@ -100,18 +100,41 @@ func (r fileRow) file() domain.File {
 
 // Known implements store.Files.
 func (r files) Known(ctx context.Context, path domain.ID, prefix, after []byte, limit int) ([]store.KnownFile, error) {
-	var rows []fileRow
-	q := r.db.NewSelect().Model(&rows).
-		Column("id", "walk_key", "size", "modified_at", "state", "fingerprint", "inode", "vanished_at", "sidecars", "beside").
-		Where("f.path_id = ?", path).Order("f.walk_key").Limit(int64(limit))
+	q := r.db.NewSelect().Where("f.path_id = ?", path).Order("f.walk_key").Limit(int64(limit))
 	if len(prefix) > 0 {
-		below := append(store.WalkKey(prefix), 0)
-		q = q.Where("f.walk_key > ?", below).Where("f.walk_key < ?", append(below[:len(below)-1:len(below)-1], 1))
+		from, to := below(prefix)
+		q = q.Where("f.walk_key > ?", from).Where("f.walk_key < ?", to)
 	}
 	if len(after) > 0 {
 		q = q.Where("f.walk_key > ?", after)
 	}
-	if err := q.Scan(ctx); err != nil {
+	return r.known(ctx, q)
+}
+
+// Below implements store.Files. Each folder is a range of the index of walk keys, and ranges of folders in folders give a file once all the same.
+func (r files) Below(ctx context.Context, path domain.ID, limit int, folders ...[]byte) ([]store.KnownFile, error) {
+	if len(folders) == 0 {
+		return []store.KnownFile{}, nil
+	}
+	return r.known(ctx, r.db.NewSelect().WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
+		for _, folder := range folders {
+			from, to := below(folder)
+			q = q.WhereOr("f.path_id = ? AND f.walk_key > ? AND f.walk_key < ?", path, from, to)
+		}
+		return q
+	}).Limit(int64(limit)))
+}
+
+// below returns the walk keys between which all is that lies below a folder.
+func below(folder []byte) (from, to []byte) {
+	key := store.WalkKey(folder)
+	return append(key[:len(key):len(key)], 0), append(key[:len(key):len(key)], 1)
+}
+
+// known runs q, which has conditions and an order.
+func (r files) known(ctx context.Context, q *bun.SelectQuery) ([]store.KnownFile, error) {
+	var rows []fileRow
+	if err := q.Model(&rows).Column("id", "walk_key", "size", "modified_at", "state", "fingerprint", "inode", "vanished_at", "sidecars", "beside").Scan(ctx); err != nil {
 		return nil, translated(ctx, err, "file")
 	}
 	known := make([]store.KnownFile, len(rows))
@@ -138,6 +161,46 @@ func (r files) Insert(ctx context.Context, list ...domain.File) error {
 	return nil
 }
 
+// contentRow are the columns of what reading a file finds out. That no others are written keeps all other indexes as they are.
+type contentRow struct {
+	bun.BaseModel `bun:"table:movie_files,alias:f"`
+	ID            domain.ID             `bun:",pk,type:uuid"`
+	Size          int64                 `bun:",type:bigint"`
+	ModifiedAt    micros                `bun:",type:bigint"`
+	Inode         string                `bun:",type:text"`
+	Fingerprint   string                `bun:",type:text"`
+	Revision      string                `bun:",type:text"`
+	Media         *jsonOf[domain.Media] `bun:",type:text"`
+	Resolution    string                `bun:",type:text"`
+	State         domain.FileState      `bun:",type:text"`
+	ReasonCode    string                `bun:",type:text"`
+	Reason        string                `bun:",type:text"`
+	VanishedAt    *micros               `bun:",type:bigint"`
+	MatchedAt     *micros               `bun:",type:bigint"`
+	UpdatedAt     micros                `bun:",type:bigint"`
+}
+
+// groupingRow are the columns of what grouping says of a file.
+type groupingRow struct {
+	bun.BaseModel `bun:"table:movie_files,alias:f"`
+	ID            domain.ID        `bun:",pk,type:uuid"`
+	MovieID       *domain.ID       `bun:",type:uuid"`
+	Kind          domain.FileKind  `bun:",type:text"`
+	ExtraKind     string           `bun:",type:text"`
+	Title         string           `bun:",type:text"`
+	Version       string           `bun:",type:text"`
+	VersionKey    string           `bun:",type:text"`
+	Part          int              `bun:",type:integer"`
+	Edition       jsonOf[[]string] `bun:",type:text"`
+	Source        string           `bun:",type:text"`
+	Resolution    string           `bun:",type:text"`
+	State         domain.FileState `bun:",type:text"`
+	ReasonCode    string           `bun:",type:text"`
+	Reason        string           `bun:",type:text"`
+	MatchedAt     *micros          `bun:",type:bigint"`
+	UpdatedAt     micros           `bun:",type:bigint"`
+}
+
 // Update implements store.Files.
 func (r files) Update(ctx context.Context, list ...domain.File) error {
 	for _, f := range list {
@@ -145,6 +208,49 @@ func (r files) Update(ctx context.Context, list ...domain.File) error {
 		res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("id").WherePK().Exec(ctx)
 		if err := found(ctx, res, err, "file"); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// UpdateContent implements store.Files.
+func (r files) UpdateContent(ctx context.Context, list ...domain.File) error {
+	return updateRows(ctx, r.base, "file", list, func(f domain.File) contentRow {
+		row := contentRow{
+			ID: f.ID, Size: f.Size, ModifiedAt: at(f.ModifiedAt), Inode: f.Inode, Fingerprint: f.Fingerprint, Revision: f.Revision, Resolution: f.Resolution,
+			State: f.State, ReasonCode: f.ReasonCode, Reason: f.Reason, VanishedAt: atOrNull(f.VanishedAt), MatchedAt: atOrNull(f.MatchedAt), UpdatedAt: at(f.UpdatedAt),
+		}
+		if f.Media != nil {
+			row.Media = &jsonOf[domain.Media]{*f.Media}
+		}
+		return row
+	})
+}
+
+// UpdateGrouping implements store.Files.
+func (r files) UpdateGrouping(ctx context.Context, list ...domain.File) error {
+	return updateRows(ctx, r.base, "file", list, func(f domain.File) groupingRow {
+		return groupingRow{
+			ID: f.ID, MovieID: f.MovieID, Kind: f.Kind, ExtraKind: f.ExtraKind, Title: f.Title, Version: f.Version, VersionKey: f.VersionKey, Part: f.Part,
+			Edition: inJSON(f.Edition), Source: f.Source, Resolution: f.Resolution, State: f.State, ReasonCode: f.ReasonCode, Reason: f.Reason,
+			MatchedAt: atOrNull(f.MatchedAt), UpdatedAt: at(f.UpdatedAt),
+		}
+	})
+}
+
+// updateRows writes the columns of rows, a hundred in a statement. The rows' fields say their types, as PostgreSQL wants to know those of values.
+func updateRows[T, Row any](ctx context.Context, b base, noun string, list []T, rowOf func(T) Row) error {
+	for chunk := range slices.Chunk(list, 100) {
+		rows := make([]Row, len(chunk))
+		for i, v := range chunk {
+			rows[i] = rowOf(v)
+		}
+		res, err := b.db.NewUpdate().Model(&rows).Bulk().Exec(ctx)
+		if err != nil {
+			return translated(ctx, err, noun)
+		}
+		if n, err := res.RowsAffected(); err != nil || int(n) != len(rows) {
+			return cmp.Or(translated(ctx, err, noun), notFound(noun))
 		}
 	}
 	return nil

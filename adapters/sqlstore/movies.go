@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -213,17 +215,100 @@ func (r movies) Save(ctx context.Context, m domain.Movie) error {
 	} else if _, err := r.db.NewDelete().Model((*genreRow)(nil)).Where("movie_id = ?", m.ID).Exec(ctx); err != nil {
 		return translated(ctx, err, "movie")
 	}
-	var genres []genreRow
-	for i, genre := range m.Genres {
-		if !slices.Contains(m.Genres[:i], genre) {
-			genres = append(genres, genreRow{MovieID: m.ID, Genre: genre, LibraryID: m.LibraryID, Position: i})
-		}
-	}
+	genres := genresOf(m)
 	if len(genres) == 0 {
 		return nil
 	}
 	_, err = r.db.NewInsert().Model(&genres).Exec(ctx)
 	return translated(ctx, err, "movie")
+}
+
+// Insert implements store.Movies.
+func (r movies) Insert(ctx context.Context, films ...domain.Movie) error {
+	for chunk := range slices.Chunk(films, 100) {
+		rows := make([]movieRow, len(chunk))
+		var genres []genreRow
+		for i, m := range chunk {
+			rows[i] = newMovieRow(m)
+			genres = append(genres, genresOf(m)...)
+		}
+		if _, err := r.db.NewInsert().Model(&rows).Exec(ctx); err != nil {
+			return translated(ctx, err, "movie")
+		}
+		if len(genres) == 0 {
+			continue
+		}
+		if _, err := r.db.NewInsert().Model(&genres).Exec(ctx); err != nil {
+			return translated(ctx, err, "movie")
+		}
+	}
+	return nil
+}
+
+// Alike implements store.Movies.
+func (r movies) Alike(ctx context.Context, library domain.ID, films ...domain.Movie) ([]bool, error) {
+	titles, ids := map[string]int{}, map[string]int{}
+	named, identified := make([][]string, len(films)), make([][]string, len(films))
+	var tmdb []int
+	var imdb []string
+	for i, m := range films {
+		for _, title := range []string{m.Title, m.OriginalTitle} {
+			if key := titleKey(title); key != "" && !slices.Contains(named[i], key) {
+				named[i] = append(named[i], key)
+				titles[key]++
+			}
+		}
+		if m.TMDbID > 0 {
+			tmdb, identified[i] = append(tmdb, m.TMDbID), append(identified[i], strconv.Itoa(m.TMDbID))
+		}
+		if m.IMDbID != "" {
+			imdb, identified[i] = append(imdb, m.IMDbID), append(identified[i], m.IMDbID)
+		}
+		for _, id := range identified[i] {
+			ids[id]++
+		}
+	}
+	stored := func(known map[string]int, q *bun.SelectQuery) error {
+		var keys []string
+		err := q.TableExpr("movies AS m").Scan(ctx, &keys)
+		for _, key := range keys {
+			known[key] = 2
+		}
+		return err
+	}
+	for some := range slices.Chunk(slices.Collect(maps.Keys(titles)), 500) {
+		for _, column := range []string{"title_key", "original_key"} {
+			q := r.db.NewSelect().Column("m."+column).Where("m.library_id = ?", library).Where("? IN (?)", bun.Ident("m."+column), bun.List(some))
+			if err := stored(titles, q); err != nil {
+				return nil, translated(ctx, err, "movie")
+			}
+		}
+	}
+	for some := range slices.Chunk(tmdb, 500) {
+		if err := stored(ids, r.db.NewSelect().ColumnExpr("CAST(m.tmdb_id AS TEXT)").Where("m.tmdb_id IN (?)", bun.List(some))); err != nil {
+			return nil, translated(ctx, err, "movie")
+		}
+	}
+	for some := range slices.Chunk(imdb, 500) {
+		if err := stored(ids, r.db.NewSelect().Column("m.imdb_id").Where("m.imdb_id IN (?)", bun.List(some))); err != nil {
+			return nil, translated(ctx, err, "movie")
+		}
+	}
+	alike := make([]bool, len(films))
+	for i := range films {
+		alike[i] = slices.ContainsFunc(named[i], func(key string) bool { return titles[key] > 1 }) ||
+			slices.ContainsFunc(identified[i], func(id string) bool { return ids[id] > 1 })
+	}
+	return alike, nil
+}
+
+func genresOf(m domain.Movie) (genres []genreRow) {
+	for i, genre := range m.Genres {
+		if !slices.Contains(m.Genres[:i], genre) {
+			genres = append(genres, genreRow{MovieID: m.ID, Genre: genre, LibraryID: m.LibraryID, Position: i})
+		}
+	}
+	return genres
 }
 
 func (r movies) Get(ctx context.Context, scope domain.Scope, user, id domain.ID) (domain.Movie, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -20,8 +21,12 @@ import (
 )
 
 const (
-	// matchBatch is how many films one transaction of the match stage brings into the catalogue.
-	matchBatch = 20
+	// matchBatch is how many new films one transaction of the match stage brings into the catalogue, and applyBatch how many that may be known: others
+	// who want to write wait meanwhile.
+	matchBatch = 100
+	applyBatch = 20
+	// belowLimit is how many files below some folders are looked through at once.
+	belowLimit = 5000
 	// maxListed is how many changed films a scan remembers for the artwork stage before it looks at all of them.
 	maxListed = 500
 )
@@ -53,18 +58,11 @@ func (r *run) match(ctx context.Context) (done bool, err error) {
 			waiting = append(waiting, outcome{files: page.Items[:1]}) // no group wants it: it is nobody's
 		}
 		last = page.Items[0].ID
-		for seen := map[string]bool{}; len(page.Items) > 0; page.Items = page.Items[1:] {
-			f := page.Items[0]
-			folder := filmFolder(f.Raw)
-			if key := f.PathID.String() + string(folder); !seen[key] {
-				seen[key] = true
-				outcomes, err := r.group(ctx, f.PathID, folder)
-				if err != nil {
-					return false, err
-				}
-				waiting = append(waiting, outcomes...)
-			}
+		outcomes, err := r.groups(ctx, foldersOf(page.Items))
+		if err != nil {
+			return false, err
 		}
+		waiting = append(waiting, outcomes...)
 		for some := range slices.Chunk(waiting, matchBatch) {
 			if err := r.apply(ctx, some); err != nil {
 				return false, err
@@ -89,19 +87,33 @@ type earlyMatch struct {
 	rest    time.Duration
 }
 
+// folderOf is a film folder of a library path.
 type folderOf struct {
 	path   domain.ID
-	folder []byte
+	folder string
 }
 
-func (e *earlyMatch) add(files []domain.File) {
-	for _, f := range files {
-		add := folderOf{f.PathID, filmFolder(f.Raw)}
-		if !slices.ContainsFunc(e.folders, func(o folderOf) bool { return o.path == add.path && bytes.Equal(o.folder, add.folder) }) {
-			e.folders = append(e.folders, add)
+// foldersOf are the film folders of files, each once.
+func foldersOf(files []domain.File) []folderOf {
+	all := make([]folderOf, len(files))
+	for i, f := range files {
+		all[i] = folderOf{f.PathID, string(filmFolder(f.Raw))}
+	}
+	return distinct(all)
+}
+
+func distinct(folders []folderOf) (each []folderOf) {
+	seen := map[folderOf]bool{}
+	for _, f := range folders {
+		if !seen[f] {
+			seen[f] = true
+			each = append(each, f)
 		}
 	}
+	return each
 }
+
+func (e *earlyMatch) add(files []domain.File) { e.folders = append(e.folders, foldersOf(files)...) }
 
 // match takes its turn when it is due. It takes a tenth of the time at most, so that a folder of very many films does not hold up reading.
 func (e *earlyMatch) match(ctx context.Context, last bool) error {
@@ -109,8 +121,8 @@ func (e *earlyMatch) match(ctx context.Context, last bool) error {
 		return nil
 	}
 	began := time.Now()
-	for _, f := range e.folders {
-		outcomes, err := e.group(ctx, f.path, f.folder)
+	for folders := range slices.Chunk(distinct(e.folders), matchBatch) {
+		outcomes, err := e.groups(ctx, folders)
 		if err != nil {
 			return err
 		}
@@ -148,12 +160,25 @@ func filmFolder(raw []byte) []byte {
 	}
 }
 
-// group reads all that belongs to one folder and says which films it holds. Only films of which a file is to be sorted are returned.
-func (r *run) group(ctx context.Context, pathID domain.ID, folder []byte) ([]outcome, error) {
-	members, err := r.members(ctx, pathID, folder)
+// groups reads all that belongs to some folders and says which films they hold. Only films of which a file is to be sorted are returned.
+func (r *run) groups(ctx context.Context, folders []folderOf) ([]outcome, error) {
+	members, err := r.members(ctx, folders)
 	if err != nil {
 		return nil, err
 	}
+	var all []outcome
+	for _, f := range folders {
+		outcomes, err := r.group(ctx, f.path, []byte(f.folder), members[f])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, outcomes...)
+	}
+	return all, nil
+}
+
+// group says which films a folder with these members holds.
+func (r *run) group(ctx context.Context, pathID domain.ID, folder []byte, members []domain.File) ([]outcome, error) {
 	byPath := map[string]domain.File{}
 	paths := make([]string, len(members))
 	for i, f := range members {
@@ -161,7 +186,7 @@ func (r *run) group(ctx context.Context, pathID domain.ID, folder []byte) ([]out
 		byPath[paths[i]] = f
 	}
 	set := naming.Group(paths)
-	notes, err := r.notes(ctx, pathID, folder)
+	notes, err := r.notes(ctx, pathID, folder, members)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +235,7 @@ func (r *run) group(ctx context.Context, pathID domain.ID, folder []byte) ([]out
 		}
 	}
 	for _, f := range byPath {
-		if n := naming.Parse(groupPath(f.Raw, discFile(f))); n.Extra == "sample" && (f.State == domain.FileReady || f.State == domain.FileFound) {
+		if naming.IsSample(groupPath(f.Raw, discFile(f))) && (f.State == domain.FileReady || f.State == domain.FileFound) {
 			f.State, f.ReasonCode, f.Reason = domain.FileIgnored, reasonSample, reasons[reasonSample]
 		}
 		lone = append(lone, f)
@@ -221,30 +246,66 @@ func (r *run) group(ctx context.Context, pathID domain.ID, folder []byte) ([]out
 	return outcomes, nil
 }
 
-// members are all files whose film folder is this one, whatever their state.
-func (r *run) members(ctx context.Context, pathID domain.ID, folder []byte) ([]domain.File, error) {
+// members are for each folder all files whose film folder it is, whatever their state, in the order of a walk.
+func (r *run) members(ctx context.Context, folders []folderOf) (map[folderOf][]domain.File, error) {
 	read := r.Store.Read().Files
-	if len(folder) == 0 {
-		return read.InFolders(ctx, pathID, folder)
-	}
-	known := &knownFiles{repos: read, path: pathID, prefix: folder}
-	var ids []domain.ID
-	for {
-		k, err := known.next(ctx)
+	members := map[folderOf][]domain.File{}
+	below := map[domain.ID][][]byte{}
+	for _, f := range folders {
+		if f.folder != "" {
+			below[f.path] = append(below[f.path], []byte(f.folder))
+			continue
+		}
+		list, err := read.InFolders(ctx, f.path, nil)
 		if err != nil {
 			return nil, err
 		}
-		if k == nil {
-			break
-		}
-		if bytes.Equal(filmFolder(k.Raw), folder) {
-			ids = append(ids, k.ID)
-		}
-		known.take()
+		members[f] = list
 	}
-	list, err := read.GetMany(ctx, domain.ScopeAll(), ids...)
+	wanted := map[domain.ID]folderOf{}
+	for path, folders := range below {
+		known, err := read.Below(ctx, path, belowLimit, folders...)
+		if err == nil && len(known) == belowLimit {
+			known, err = r.allBelow(ctx, path, folders)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range known {
+			at := folderOf{path, string(filmFolder(k.Raw))}
+			if slices.ContainsFunc(folders, func(f []byte) bool { return string(f) == at.folder }) {
+				wanted[k.ID] = at
+			}
+		}
+	}
+	list, err := read.GetMany(ctx, domain.ScopeAll(), slices.Collect(maps.Keys(wanted))...)
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(list, func(a, b domain.File) int { return bytes.Compare(store.WalkKey(a.Raw), store.WalkKey(b.Raw)) })
-	return list, err
+	for _, f := range list {
+		members[wanted[f.ID]] = append(members[wanted[f.ID]], f)
+	}
+	return members, nil
+}
+
+// allBelow walks through very many files below some folders.
+func (r *run) allBelow(ctx context.Context, path domain.ID, folders [][]byte) (all []store.KnownFile, err error) {
+	for _, folder := range folders {
+		for known := (&knownFiles{repos: r.Store.Read().Files, path: path, prefix: folder}); ; known.take() {
+			k, err := known.next(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if k == nil {
+				break
+			}
+			if bytes.Equal(filmFolder(k.Raw), folder) {
+				all = append(all, *k)
+			}
+		}
+	}
+	return all, nil
 }
 
 // discFile is the file by whose name core/naming knows a disc folder, "" for any other file.
@@ -288,17 +349,125 @@ func asExtra(f domain.File, e naming.Extra) domain.File {
 	return f
 }
 
-// apply brings outcomes into the catalogue.
+// apply brings outcomes into the catalogue: new films together, what touches films that are known one after the other.
 func (r *run) apply(ctx context.Context, outcomes []outcome) error {
-	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
-		for _, o := range outcomes {
-			if err := to.applyOne(ctx, tx, o); err != nil {
-				return err
+	left := outcomes
+	if slices.ContainsFunc(outcomes, mayBeNew) {
+		err := r.commitFilms(ctx, func(ctx context.Context, tx store.Tx, to *run) (err error) {
+			left, err = to.applyNew(ctx, tx, outcomes)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(left, applyBatch) {
+		err := r.commitFilms(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
+			for _, o := range some {
+				if err := to.applyOne(ctx, tx, o); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) commitFilms(ctx context.Context, fn func(ctx context.Context, tx store.Tx, to *run) error) error {
+	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
+		if err := fn(ctx, tx, to); err != nil {
+			return err
 		}
 		to.scan.MatchTotal = to.scan.Matched + to.cur.Unsorted
 		return tx.Events.Publish(ctx, moviesChanged(r.library.ID))
 	})
+}
+
+// mayBeNew tells whether no file of a film belonged to one before.
+func mayBeNew(o outcome) bool {
+	return o.film != nil && !slices.ContainsFunc(o.files, func(f domain.File) bool { return f.MovieID != nil })
+}
+
+// applyNew brings films into the catalogue that are new to it, and returns the other outcomes.
+func (r *run) applyNew(ctx context.Context, tx store.Tx, outcomes []outcome) (left []outcome, err error) {
+	var maybe []outcome
+	var grouped []domain.File
+	for _, o := range outcomes {
+		if !mayBeNew(o) {
+			left = append(left, o)
+			continue
+		}
+		maybe, grouped = append(maybe, o), append(grouped, o.files...)
+	}
+	now, err := r.refreshed(ctx, tx, grouped)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[domain.ID]domain.File{}
+	for _, f := range now {
+		byID[f.ID] = f
+	}
+	var films []movie.FoundFilm
+	var others []domain.File
+	var found []outcome
+	for _, o := range maybe {
+		var list []domain.File
+		for _, f := range o.files {
+			if f, ok := byID[f.ID]; ok {
+				list = append(list, f)
+			}
+		}
+		film, rest, ok := filmOf(o, list)
+		if !ok {
+			left = append(left, o)
+			continue
+		}
+		films, found, others = append(films, film), append(found, o), append(others, rest...)
+	}
+	applied, err := r.Movies.Create(ctx, tx, r.library.ID, films)
+	if err != nil {
+		return nil, err
+	}
+	var rest []domain.File
+	for i, o := range found {
+		if !applied[i].Created {
+			left = append(left, o)
+			continue
+		}
+		for _, f := range o.files {
+			if unsorted(f) {
+				r.cur.Unsorted = max(r.cur.Unsorted-1, 0)
+			}
+			if slices.ContainsFunc(others, func(g domain.File) bool { return g.ID == f.ID }) {
+				rest = append(rest, byID[f.ID])
+			}
+		}
+		r.scan.Matched++
+	}
+	return left, tx.Files.UpdateGrouping(ctx, rest...)
+}
+
+// filmOf is what the catalogue is told of an outcome whose files are these now, and the files that are none of the film's. ok is false
+// where none of them can be shown, or could be before.
+func filmOf(o outcome, list []domain.File) (film movie.FoundFilm, rest []domain.File, ok bool) {
+	if !slices.ContainsFunc(list, func(f domain.File) bool {
+		return f.State == domain.FileReady || f.MovieID != nil || f.State == domain.FileUnsupported
+	}) {
+		return movie.FoundFilm{}, list, false
+	}
+	film = *o.film
+	for _, f := range list {
+		if !belongs(f) && f.Kind == domain.KindMovie || f.State == domain.FileIgnored {
+			rest = append(rest, f)
+		} else {
+			film.Files = append(film.Files, f)
+		}
+	}
+	return film, rest, true
 }
 
 func (r *run) applyOne(ctx context.Context, tx store.Tx, o outcome) error {
@@ -306,21 +475,14 @@ func (r *run) applyOne(ctx context.Context, tx store.Tx, o outcome) error {
 	if err != nil {
 		return err
 	}
-	if o.film != nil {
-		film := *o.film
-		film.Files = slices.Clone(list)
-		if !slices.ContainsFunc(film.Files, func(f domain.File) bool {
-			return f.State == domain.FileReady || f.MovieID != nil || f.State == domain.FileUnsupported
-		}) {
-			return tx.Files.Update(ctx, list...)
+	for _, f := range o.files {
+		if unsorted(f) {
+			r.cur.Unsorted = max(r.cur.Unsorted-1, 0)
 		}
-		film.Files = slices.DeleteFunc(film.Files, func(f domain.File) bool {
-			return !belongs(f) && f.Kind == domain.KindMovie || f.State == domain.FileIgnored
-		})
-		left := slices.DeleteFunc(list, func(f domain.File) bool {
-			return slices.ContainsFunc(film.Files, func(g domain.File) bool { return g.ID == f.ID })
-		})
-		if err := tx.Files.Update(ctx, left...); err != nil {
+	}
+	if o.film != nil {
+		film, rest, ok := filmOf(o, list)
+		if err := tx.Files.UpdateGrouping(ctx, rest...); err != nil || !ok {
 			return err
 		}
 		applied, err := r.Movies.Apply(ctx, tx, film)
@@ -340,7 +502,7 @@ func (r *run) applyOne(ctx context.Context, tx store.Tx, o outcome) error {
 			list[i].MovieID = nil
 		}
 	}
-	if err := tx.Files.Update(ctx, list...); err != nil {
+	if err := tx.Files.UpdateGrouping(ctx, list...); err != nil {
 		return err
 	}
 	return r.Movies.FilesGone(ctx, tx, left...)
@@ -368,11 +530,14 @@ func (r *run) refreshed(ctx context.Context, tx store.Tx, grouped []domain.File)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b domain.File) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	order := map[domain.ID]int{}
+	for i, id := range ids {
+		order[id] = i
+	}
+	slices.SortFunc(list, func(a, b domain.File) int { return order[a.ID] - order[b.ID] })
 	for i := range list {
 		f, g, was := &list[i], byID[list[i].ID], list[i]
 		if was.MatchedAt == nil {
-			r.cur.Unsorted = max(r.cur.Unsorted-1, 0)
 			f.MatchedAt = ptr(r.now())
 		}
 		f.Kind, f.ExtraKind, f.Title, f.Edition, f.Source = g.Kind, g.ExtraKind, g.Title, g.Edition, g.Source
@@ -398,10 +563,12 @@ type notes struct {
 	names  []string
 }
 
-func (r *run) notes(ctx context.Context, pathID domain.ID, folder []byte) (notes, error) {
+func (r *run) notes(ctx context.Context, pathID domain.ID, folder []byte, members []domain.File) (notes, error) {
 	n := notes{run: r, folder: folder}
 	p, ok := pathOf(r.library, pathID)
-	if !ok {
+	// The walk saw all that lies beside a file in its own folder.
+	bare := !slices.ContainsFunc(members, func(f domain.File) bool { return f.Beside != "" || !bytes.Equal(parentOf(f.Raw), folder) })
+	if !ok || bare {
 		return n, nil
 	}
 	n.root = p.Raw

@@ -29,6 +29,13 @@ const (
 	probeTime = 5 * time.Second
 )
 
+// readBatch is how many files are read before what they are is committed, readTime for how long none is begun any more: what is read and not
+// committed is lost with the process.
+const (
+	readBatch = 100
+	readTime  = time.Second
+)
+
 // mayPass are the reasons for which a file that failed is tried again by each full scan.
 var mayPass = []string{files.CodeUnreadable, media.CodeToolMissing, media.CodeToolFailed}
 
@@ -50,7 +57,7 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 	}
 	early := &earlyMatch{run: r, since: time.Now(), rest: earlyRest}
 	for tried := map[domain.ID]int{}; ; {
-		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: r.Readers})
+		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch})
 		if err != nil {
 			return false, err
 		}
@@ -59,21 +66,21 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 			if err != nil || waiting {
 				return false, err
 			}
-			if page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: r.Readers}); err != nil {
+			if page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch}); err != nil {
 				return false, err
 			}
 			if len(page.Items) == 0 {
 				break
 			}
 		}
-		stubborn := slices.ContainsFunc(page.Items, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 })
-		if stubborn {
-			return false, fault.New(fault.Unavailable, "library.files_change", "Files changed again and again while they were read.")
-		}
-		if err := r.readSome(ctx, page.Items); err != nil {
+		some, err := r.readSome(ctx, page.Items)
+		if err != nil {
 			return false, err
 		}
-		early.add(page.Items)
+		if stubborn := slices.ContainsFunc(some, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 }); stubborn {
+			return false, fault.New(fault.Unavailable, "library.files_change", "Files changed again and again while they were read.")
+		}
+		early.add(some)
 		if err := early.match(ctx, r.over()); err != nil {
 			return false, err
 		}
@@ -131,8 +138,12 @@ func (r *run) retry(ctx context.Context) (done bool, err error) {
 		if r.cur.Retry == "" {
 			r.cur.Retry = "-"
 		}
-		if err := r.readSome(ctx, again); err != nil {
-			return false, err
+		for left := again; len(left) > 0; {
+			some, err := r.readSome(ctx, left)
+			if err != nil {
+				return false, err
+			}
+			left = left[len(some):]
 		}
 		if r.over() && r.cur.Retry != "-" {
 			return false, nil
@@ -151,17 +162,19 @@ type reading struct {
 	moved *domain.ID
 }
 
-// readSome reads a handful of files, some at a time, and commits what they are.
-func (r *run) readSome(ctx context.Context, list []domain.File) error {
+// readSome reads the first of the files, some at a time, for as long as readTime lasts, and commits what they are. It returns those that it read,
+// at least one.
+func (r *run) readSome(ctx context.Context, list []domain.File) ([]domain.File, error) {
 	ids := make([]domain.ID, len(list))
+	order := map[domain.ID]int{}
 	for i, f := range list {
-		ids[i] = f.ID
+		ids[i], order[f.ID] = f.ID, i
 	}
 	whole, err := r.Store.Read().Files.GetMany(ctx, domain.ScopeAll(), ids...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	slices.SortFunc(whole, func(a, b domain.File) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	slices.SortFunc(whole, func(a, b domain.File) int { return order[a.ID] - order[b.ID] })
 	readings := make([]*reading, len(whole))
 	for i, f := range whole {
 		readings[i] = &reading{was: f, file: f}
@@ -173,39 +186,39 @@ func (r *run) readSome(ctx context.Context, list []domain.File) error {
 			}
 		}
 	}()
-	r.parallel(readings, func(rd *reading) { r.fingerprint(ctx, rd) })
-	claimed := map[domain.ID]bool{}
-	for _, rd := range readings {
-		if err := r.findMove(ctx, rd, claimed); err != nil {
-			return err
-		}
+	until := time.Now().Add(readTime)
+	readings = readings[:r.parallel(readings, until, func(rd *reading) { r.fingerprint(ctx, rd) })]
+	if err := r.findMoves(ctx, readings); err != nil {
+		return nil, err
 	}
-	r.parallel(readings, func(rd *reading) { r.probe(ctx, rd) })
+	begun := readings[:r.parallel(readings, until, func(rd *reading) { r.probe(ctx, rd) })]
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
-		for _, rd := range readings {
-			if err := to.keep(ctx, tx, rd); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if len(begun) < len(readings) || len(readings) < len(whole) {
+		list = list[:order[begun[len(begun)-1].was.ID]+1]
+	}
+	return list, r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error { return to.keep(ctx, tx, begun) })
 }
 
-// parallel runs fn for all readings, a few at a time.
-func (r *run) parallel(readings []*reading, fn func(*reading)) {
+// parallel runs fn for readings, a few at a time and in their order, until the time is over, and returns for how many it did: all but
+// the last ones, at least one.
+func (r *run) parallel(readings []*reading, until time.Time, fn func(*reading)) (done int) {
 	var workers sync.WaitGroup
 	slots := make(chan struct{}, r.Readers)
-	for _, rd := range readings {
+	for i, rd := range readings {
 		slots <- struct{}{}
+		if i > 0 && time.Now().After(until) {
+			break
+		}
+		done++
 		workers.Go(func() {
 			defer func() { <-slots }()
 			fn(rd)
 		})
 	}
 	workers.Wait()
+	return done
 }
 
 // fingerprint opens the file and hashes its size and samples.
@@ -299,20 +312,33 @@ func readingReason(code string, err error) string {
 	return reasonFor(code, err)
 }
 
-// findMove decides whether a file that was never read is a known one at a new place: exactly one known file with the same fingerprint
-// vanished. Otherwise it is a copy or a hard link (SPEC 4). claimed are the known files that others of the batch took.
-func (r *run) findMove(ctx context.Context, rd *reading, claimed map[domain.ID]bool) error {
-	if rd.done || rd.file.Fingerprint == "" || rd.was.Fingerprint != "" || rd.was.MovieID != nil {
-		return nil
+// findMoves decides which files that were never read are known ones at new places: exactly one known file with the same fingerprint
+// vanished. Others are copies or hard links (SPEC 4).
+func (r *run) findMoves(ctx context.Context, readings []*reading) error {
+	var fresh []*reading
+	var fingerprints []string
+	for _, rd := range readings {
+		if !rd.done && rd.file.Fingerprint != "" && rd.was.Fingerprint == "" && rd.was.MovieID == nil {
+			fresh, fingerprints = append(fresh, rd), append(fingerprints, rd.file.Fingerprint)
+		}
 	}
-	equal, err := r.Store.Read().Files.ByFingerprint(ctx, r.library.ID, rd.file.Fingerprint)
-	if err != nil {
+	equal, err := r.Store.Read().Files.ByFingerprint(ctx, r.library.ID, fingerprints...)
+	if err != nil || len(equal) == 0 {
 		return err
 	}
+	claimed := map[domain.ID]bool{}
+	for _, rd := range fresh {
+		r.findMove(ctx, rd, equal, claimed)
+	}
+	return nil
+}
+
+// findMove decides about one file among the known ones that are equal to it or to others; claimed are those that others took.
+func (r *run) findMove(ctx context.Context, rd *reading, known []domain.File, claimed map[domain.ID]bool) {
 	var pending, missing []domain.ID
-	for _, f := range equal {
+	for _, f := range known {
 		switch {
-		case f.ID == rd.file.ID || claimed[f.ID]:
+		case f.Fingerprint != rd.file.Fingerprint || f.ID == rd.file.ID || claimed[f.ID]:
 		case f.State == domain.FileMissing:
 			missing = append(missing, f.ID)
 		case f.VanishedAt != nil || r.gone(ctx, f):
@@ -325,10 +351,9 @@ func (r *run) findMove(ctx context.Context, rd *reading, claimed map[domain.ID]b
 	case len(pending) == 0 && len(missing) == 1:
 		rd.moved = &missing[0]
 	default:
-		return nil
+		return
 	}
 	claimed[*rd.moved], rd.done = true, true
-	return nil
 }
 
 // gone looks whether a known file is still there: the walk may have met the new place only.
@@ -381,35 +406,51 @@ func (r *run) index(ctx context.Context, in media.Input) (domain.Media, []byte, 
 	return r.Packager.Index(ctx, in)
 }
 
-// keep writes what a file turned out to be, unless somebody else changed it meanwhile.
-func (r *run) keep(ctx context.Context, tx store.Tx, rd *reading) error {
-	now, err := tx.Files.Get(ctx, domain.ScopeAll(), rd.was.ID)
-	if fault.IsNotFound(err) {
-		return nil
+// keep writes what files turned out to be, but not of those that somebody else changed meanwhile.
+func (r *run) keep(ctx context.Context, tx store.Tx, readings []*reading) error {
+	ids := make([]domain.ID, len(readings))
+	for i, rd := range readings {
+		ids[i] = rd.was.ID
 	}
-	if err != nil || now.State != rd.was.State || !now.UpdatedAt.Equal(rd.was.UpdatedAt) {
+	list, err := tx.Files.GetMany(ctx, domain.ScopeAll(), ids...)
+	if err != nil {
 		return err
 	}
-	again := rd.was.State == domain.FileFailed
-	if rd.moved != nil {
-		return r.keepMoved(ctx, tx, rd)
+	stored := map[domain.ID]domain.File{}
+	for _, f := range list {
+		stored[f.ID] = f
 	}
-	if again && rd.file.State == domain.FileFailed && rd.file.ReasonCode == rd.was.ReasonCode {
-		return nil
-	}
-	if !again {
-		r.scan.Read++
-	}
-	switch rd.file.State {
-	case domain.FileFailed:
-		r.scan.Failed++
-	case domain.FileGrowing:
-		if err := enqueueSettle(ctx, tx, r.library.ID, r.Now().Add(r.Settle)); err != nil {
-			return err
+	var learnt []domain.File
+	for _, rd := range readings {
+		now, ok := stored[rd.was.ID]
+		if !ok || now.State != rd.was.State || !now.UpdatedAt.Equal(rd.was.UpdatedAt) {
+			continue
 		}
+		again := rd.was.State == domain.FileFailed
+		if rd.moved != nil {
+			if err := r.keepMoved(ctx, tx, rd); err != nil {
+				return err
+			}
+			continue
+		}
+		if again && rd.file.State == domain.FileFailed && rd.file.ReasonCode == rd.was.ReasonCode {
+			continue
+		}
+		if !again {
+			r.scan.Read++
+		}
+		switch rd.file.State {
+		case domain.FileFailed:
+			r.scan.Failed++
+		case domain.FileGrowing:
+			if err := enqueueSettle(ctx, tx, r.library.ID, r.Now().Add(r.Settle)); err != nil {
+				return err
+			}
+		}
+		rd.file.MatchedAt, rd.file.UpdatedAt = nil, r.now()
+		learnt = append(learnt, rd.file)
 	}
-	rd.file.MatchedAt, rd.file.UpdatedAt = nil, r.now()
-	return tx.Files.Update(ctx, rd.file)
+	return tx.Files.UpdateContent(ctx, learnt...)
 }
 
 // keepMoved gives the known file its new place: its id, its film and with them everybody's progress stay.

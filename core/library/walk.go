@@ -156,10 +156,10 @@ func (w *walker) entry(ctx context.Context, folder []byte, e files.Entry, compan
 		f.state, f.code = domain.FileUnsupported, reasonStub
 	}
 	f.sidecars, f.beside = companions.of(name)
-	switch n := naming.Parse(string(raw)); {
+	switch {
 	case !e.Regular:
 		f.state, f.code = domain.FileFailed, files.CodeNotRegular
-	case n.Kind == naming.KindIgnored && n.Extra == "sample":
+	case naming.IsSample(string(raw)):
 		f.state, f.code = domain.FileIgnored, reasonSample
 	}
 	return w.meet(f)

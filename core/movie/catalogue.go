@@ -53,7 +53,7 @@ type Applied struct {
 // (SPEC 4). The same input twice changes nothing. The caller publishes bus.TopicMovie once a batch.
 func (s *Service) Apply(ctx context.Context, tx store.Tx, found FoundFilm) (Applied, error) {
 	if !slices.ContainsFunc(found.Files, isFilm) {
-		return Applied{}, tx.Files.Update(ctx, found.Files...)
+		return Applied{}, tx.Files.UpdateGrouping(ctx, found.Files...)
 	}
 	owners, err := loadOwners(ctx, tx, found)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Service) Apply(ctx context.Context, tx store.Tx, found FoundFilm) (Appl
 	for i := range files {
 		files[i].MovieID = &m.ID
 	}
-	if err := tx.Files.Update(ctx, files...); err != nil {
+	if err := tx.Files.UpdateGrouping(ctx, files...); err != nil {
 		return Applied{}, err
 	}
 	all, err := tx.Files.ByMovie(ctx, domain.ScopeAll(), m.ID)
@@ -124,6 +124,57 @@ func (s *Service) Apply(ctx context.Context, tx store.Tx, found FoundFilm) (Appl
 		}
 	}
 	return applied, nil
+}
+
+// Create brings films into the catalogue that nothing like them is in: those of a first scan, many at a time. It returns for each found film
+// what was made of it; one with the zero MovieID is for Apply to decide. What it makes is what Apply would.
+func (s *Service) Create(ctx context.Context, tx store.Tx, library domain.ID, found []FoundFilm) ([]Applied, error) {
+	applied := make([]Applied, len(found))
+	films := make([]domain.Movie, len(found))
+	for i, f := range found {
+		films[i] = domain.Movie{ID: domain.NewID(), LibraryID: library, AddedAt: s.addedAt(f.Files)}
+		takeOver(&films[i], f, false, true, naming.SortTitle)
+	}
+	alike, err := tx.Movies.Alike(ctx, library, films...)
+	if err != nil {
+		return nil, err
+	}
+	var fingerprints []string
+	for _, f := range found {
+		fingerprints = append(fingerprints, fingerprintsOf(f.Files)...)
+	}
+	if orphans, err := tx.Watch.Orphans(ctx, fingerprints...); err != nil || len(orphans) > 0 {
+		return applied, err
+	}
+	var made []domain.Movie
+	var files []domain.File
+	var credits []int
+	for i, f := range found {
+		owned := slices.ContainsFunc(f.Files, func(f domain.File) bool { return f.MovieID != nil })
+		if alike[i] || owned || !slices.ContainsFunc(f.Files, isFilm) {
+			continue
+		}
+		m := films[i]
+		m.Identity, m.UpdatedAt = domain.MovieIdentity(m.ID, m.TMDbID, m.IMDbID), domain.Stamp(s.Now())
+		sumUp(&m, f.Files)
+		for _, file := range f.Files {
+			file.MovieID = &m.ID
+			files = append(files, file)
+		}
+		if made = append(made, m); len(f.Facts.Credits) > 0 {
+			credits = append(credits, i)
+		}
+		applied[i] = Applied{MovieID: m.ID, Created: true}
+	}
+	if err := tx.Movies.Insert(ctx, made...); err != nil {
+		return nil, err
+	}
+	for _, i := range credits {
+		if err := tx.Movies.ReplaceCredits(ctx, applied[i].MovieID, found[i].Facts.Credits); err != nil {
+			return nil, err
+		}
+	}
+	return applied, tx.Files.UpdateGrouping(ctx, files...)
 }
 
 // FilesGone sums up again what files say of films some of whose files went missing, came back, were ignored or deleted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -32,6 +33,90 @@ func TestAFoundFilmBecomesAFilmOnce(t *testing.T) {
 	again := c.apply(c.one, found, f)
 	if again.Created || again.MovieID != first.MovieID || !reflect.DeepEqual(c.get(first.MovieID), m) {
 		t.Errorf("the second time: %+v, %+v", again, c.get(first.MovieID))
+	}
+}
+
+func TestFilmsMadeTogetherAreThoseMadeOneByOne(t *testing.T) {
+	t.Parallel()
+	matrix, heat, twin, extra := named("The Matrix", 1999), named("Heat", 1995), named("HEAT!", 1986), named("Lonely", 0)
+	matrix.Facts = metadata.Facts{OriginalTitle: "Matrix", Overview: "Red or blue.", TMDbID: 603, Genres: []string{"Action"}, Credits: []domain.Credit{
+		{Person: "Lana Wachowski", Department: "directing", Role: "Director"}}}
+	known, owned := named("Known", 2000), named("Moved", 2001)
+	films := map[string]movie.FoundFilm{"matrix/a.mkv": matrix, "matrix/b.mkv": {}, "heat/x.mkv": heat, "twin/x.mkv": twin, "extra/x.mkv": extra, "known/y.mkv": known, "owned/y.mkv": owned}
+	made := func(together bool) (list []domain.Movie, left []string) {
+		c := newCinema(t)
+		c.apply(c.one, known, c.file(c.one, "known/x.mkv"))
+		moved := c.apply(c.one, named("Other", 1950), c.file(c.one, "other/x.mkv"), c.file(c.one, "other/y.mkv"))
+		var paths []string
+		var found []movie.FoundFilm
+		for _, path := range []string{"matrix/a.mkv", "heat/x.mkv", "twin/x.mkv", "extra/x.mkv", "known/y.mkv", "owned/y.mkv"} {
+			f := films[path]
+			f.LibraryID, f.Locale = c.one.ID, "en"
+			f.Files = []domain.File{c.file(c.one, path, func(f *domain.File) {
+				switch path {
+				case "extra/x.mkv":
+					f.Kind = domain.KindExtra
+				case "owned/y.mkv":
+					f.MovieID = &moved.MovieID
+				}
+			})}
+			if path == "matrix/a.mkv" {
+				f.Files = append(f.Files, c.file(c.one, "matrix/b.mkv"))
+			}
+			paths, found = append(paths, path), append(found, f)
+		}
+		c.update(func(ctx context.Context, tx store.Tx) error {
+			applied := make([]movie.Applied, len(found))
+			if together {
+				var err error
+				if applied, err = c.movies.Create(ctx, tx, c.one.ID, found); err != nil {
+					return err
+				}
+			}
+			for i, a := range applied {
+				if a.Created {
+					continue
+				}
+				left = append(left, paths[i])
+				if _, err := c.movies.Apply(ctx, tx, found[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		page, err := c.store.Read().Movies.List(t.Context(), domain.ScopeAll(), domain.ID{}, domain.MovieFilter{}, domain.PageRequest{Limit: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			m := c.get(item.ID)
+			credits, err := c.store.Read().Movies.Credits(t.Context(), domain.ScopeAll(), m.ID)
+			files, more := c.store.Read().Files.ByMovie(t.Context(), domain.ScopeAll(), m.ID)
+			if err != nil || more != nil {
+				t.Fatal(err, more)
+			}
+			m.Studios = nil
+			for _, f := range files {
+				m.Studios = append(m.Studios, f.Path) // to be compared with the rest
+			}
+			for _, credit := range credits {
+				m.Countries = append(m.Countries, credit.Person)
+			}
+			if m.Identity == domain.MovieIdentity(m.ID, 0, "") {
+				m.Identity = "its own"
+			}
+			m.ID, m.LibraryID, m.AddedAt, m.UpdatedAt = domain.ID{}, domain.ID{}, time.Time{}, time.Time{}
+			list = append(list, m)
+		}
+		return list, left
+	}
+	one, _ := made(false)
+	all, left := made(true)
+	if !reflect.DeepEqual(one, all) || len(all) != 6 {
+		t.Errorf("one by one %+v\ntogether   %+v", one, all)
+	}
+	if want := []string{"heat/x.mkv", "twin/x.mkv", "extra/x.mkv", "known/y.mkv", "owned/y.mkv"}; !reflect.DeepEqual(left, want) {
+		t.Errorf("left for Apply: %q, want %q", left, want)
 	}
 }
 

@@ -140,7 +140,7 @@ func (s *Service) takeFrom(ctx context.Context, tx store.Tx, o owner, m domain.M
 	for i := range left {
 		left[i].MovieID = &m.ID
 	}
-	if err := tx.Files.Update(ctx, left...); err != nil {
+	if err := tx.Files.UpdateGrouping(ctx, left...); err != nil {
 		return false, err
 	}
 	if err := tx.Movies.Delete(ctx, o.movie.ID); err != nil {

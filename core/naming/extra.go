@@ -36,14 +36,14 @@ func takeExtra(name string) (string, string) {
 	if m := wholeExtra.FindStringSubmatch(name); m != nil {
 		return name, suffixKinds[strings.ToLower(m[1])]
 	}
-	if m := extraSuffix.FindStringSubmatch(name); m != nil {
+	if m := submatch(extraSuffix, name, strings.Contains(name, "-")); m != nil {
 		word := strings.ToLower(m[2])
 		spaced := regexpSpacedHyphen.MatchString(name[len(m[1]):])
 		if !spaced || word == "trailer" || word == "sample" || word == "teaser" {
 			return m[1], suffixKinds[word]
 		}
 	}
-	if m := looseSuffix.FindStringSubmatch(name); m != nil {
+	if m := submatch(looseSuffix, name, mayContain(name, "trailer", "sample")); m != nil {
 		word := name[len(m[1])+1:]
 		lower := word == strings.ToLower(word)
 		if released(m[1]) || m[2] != " " && lower && !strings.Contains(m[1], " ") && (m[1] != strings.ToLower(m[1]) || !strings.ContainsAny(m[1], "._")) || m[2] == "." && lower {
@@ -51,6 +51,40 @@ func takeExtra(name string) (string, string) {
 		}
 	}
 	return innerExtra(name)
+}
+
+// IsSample tells whether Parse takes a path for a sample of a film. It is cheap for those that have no such word in them.
+func IsSample(path string) bool {
+	if !mayContain(path, "sample", "proof") {
+		return false
+	}
+	n := Parse(path)
+	return n.Kind == KindIgnored && n.Extra == "sample"
+}
+
+// mayContain tells whether a text has one of some words of small ASCII letters in it, in any case. A text with other characters may: how
+// they are folded is not looked at.
+func mayContain(text string, words ...string) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= utf8.RuneSelf {
+			return true
+		}
+		for _, word := range words {
+			if text[i]|0x20 == word[0] && len(text)-i >= len(word) && strings.EqualFold(text[i:i+len(word)], word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// submatch is FindStringSubmatch where a cheaper look says that there may be a match: these patterns are matched against every name, and few
+// names have what they ask for.
+func submatch(pattern *regexp.Regexp, text string, may bool) []string {
+	if !may {
+		return nil
+	}
+	return pattern.FindStringSubmatch(text)
 }
 
 var regexpSpacedHyphen = regexp.MustCompile(`^\s+-\s+`)
@@ -72,6 +106,9 @@ func released(name string) bool {
 // innerExtra finds "Film.Featurette.About.It.1080p", "Film.2012.Trailer.1080p" and "Film_1080p_x264_proof-GRP": words
 // that are no title's behind the year or the quality, and a featurette and deleted scenes before them.
 func innerExtra(name string) (string, string) {
+	if !mayContain(name, "featurette", "deleted", "trailer", "teaser", "proof", "sample") {
+		return name, ""
+	}
 	l := lex(name)
 	quality, year := len(l.tokens), len(l.tokens)
 	for i := len(l.tokens) - 1; i > 0; i-- {

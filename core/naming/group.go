@@ -162,13 +162,20 @@ var (
 	stackOf    = regexp.MustCompile(`(?i)^(.+?)[\s._\-\[(]+(\d{1,2})[\s._]?of[\s._]?\d{1,2}[)\]]*$`)
 )
 
+func stackEndOf(stem string) []int {
+	if !mayContain(stem, "cd", "dvd", "dis", "part", "pt") {
+		return nil
+	}
+	return stackEnd.FindStringSubmatchIndex(stem)
+}
+
 // stackPart is what a name says as a part: the name of the whole, the words of its kind of counting, the number.
 func stackPart(it item) (whole, scheme string, number int) {
 	if it.part != "" {
 		m := partFolder.FindStringSubmatch(it.part)
 		return "", "folder", partNumber(m[1])
 	}
-	if m := stackEnd.FindStringSubmatchIndex(it.stem); m != nil {
+	if m := stackEndOf(it.stem); m != nil {
 		whole, number := it.stem[:m[4]], it.stem[m[6]:m[7]]
 		scheme = strings.ToLower(it.stem[m[4]:m[5]])
 		if !isDigits(number) {
@@ -180,11 +187,11 @@ func stackPart(it item) (whole, scheme string, number int) {
 		}
 		return strings.ToLower(strings.TrimRight(whole, " ._-([")), scheme, n
 	}
-	if m := stackShort.FindStringSubmatch(it.stem); m != nil {
+	if m := submatch(stackShort, it.stem, mayContain(it.stem, "p")); m != nil {
 		n, _ := strconv.Atoi(m[3])
 		return strings.ToLower(m[1]), "p", n
 	}
-	if m := stackOf.FindStringSubmatch(it.stem); m != nil {
+	if m := submatch(stackOf, it.stem, mayContain(it.stem, "of")); m != nil {
 		n, _ := strconv.Atoi(m[2])
 		return strings.ToLower(m[1]), "of", n
 	}
@@ -228,11 +235,11 @@ func stacks(films []item) []unit {
 		for _, m := range members {
 			u.parts = append(u.parts, films[m.index].path)
 		}
-		if m := stackEnd.FindStringSubmatchIndex(u.stem); m != nil {
+		if m := stackEndOf(u.stem); m != nil {
 			u.stem = strings.TrimRight(u.stem[:m[4]], " ._-([")
-		} else if m := stackShort.FindStringSubmatch(u.stem); m != nil {
+		} else if m := submatch(stackShort, u.stem, mayContain(u.stem, "p")); m != nil {
 			u.stem = m[1]
-		} else if m := stackOf.FindStringSubmatch(u.stem); m != nil {
+		} else if m := submatch(stackOf, u.stem, mayContain(u.stem, "of")); m != nil {
 			u.stem = m[1]
 		}
 		if bare := parseRelease(u.stem); u.part == "" && u.name.Part == 0 {

@@ -26,6 +26,9 @@ type ids struct {
 // digits are taken for nothing else. Brackets that do not match say no id.
 func takeIDs(name string) (string, ids) {
 	var found ids
+	if !mayContain(name, "imdb", "tmdb", "tvdb", "tt") {
+		return name, found
+	}
 	name = bracketedID.ReplaceAllStringFunc(name, func(whole string) string {
 		if strings.IndexByte("[{(", whole[0]) != strings.IndexByte("]})", whole[len(whole)-1]) {
 			return whole
@@ -56,6 +59,9 @@ func takeIDs(name string) (string, ids) {
 // takeEditions finds editions written by hand and returns the name without them.
 func takeEditions(name string) (string, []string) {
 	var found []string
+	if !mayContain(name, "edition") {
+		return name, nil
+	}
 	name = editionTag.ReplaceAllStringFunc(name, func(whole string) string {
 		m := editionTag.FindStringSubmatch(whole)
 		for part := range strings.SplitSeq(m[1]+m[2], ",") {

@@ -45,16 +45,16 @@ func stem(name string) string {
 
 var (
 	ignoredNames    = set("@eadir @recycle #recycle #snapshot .@__thumb .appledouble .ds_store .trash .trashes .spotlight-v100 .fseventsd .temporaryitems .documentrevisions-v100 .snapshot .snapshots .zfs .git .svn .cache .thumbnails .actors .recycle .recyclebin $recycle.bin lost+found thumbs.db desktop.ini albumart.jpg small.jpg extrafanart extrathumbs metadata __macosx .nomedia .stfolder .stversions .sync .dropbox.cache .plexmatch .grab")
+	ignoredEndings  = set(".partial .partial~ .!qb .!ut .crdownload .part .tmp .bts")
 	ignoredPrefixes = regexp.MustCompile(`(?i)^(?:\._|_unpack_|_failed_|_unpacking|\.unmanic|\.trash-|\.nfs|\.smbdelete|\.syncthing\.|~\$|\.~)`)
-	ignoredSuffixes = regexp.MustCompile(`(?i)(?:\.partial~?|\.!qb|\.!ut|\.crdownload|\.part|\.unmanic\.part|\.tmp|\.bts)$`)
-	plexVersions    = regexp.MustCompile(`(?i)^(?:plex versions|optimized for tv)$`)
 )
 
 // IgnoredName tells whether a scan never enters a folder or file of this name: what systems, recycle bins,
 // downloaders and transcoders leave behind. A name that only begins with a dot may be a film (".hack").
 func IgnoredName(name string) bool {
 	lower := strings.ToLower(strings.TrimSpace(name))
-	return ignoredNames[lower] || ignoredPrefixes.MatchString(lower) || ignoredSuffixes.MatchString(lower) || plexVersions.MatchString(lower)
+	return ignoredNames[lower] || lower != "" && strings.IndexByte("._~", lower[0]) >= 0 && ignoredPrefixes.MatchString(lower) ||
+		ignoredEndings[lower[max(0, strings.LastIndexByte(lower, '.')):]] || lower == "plex versions" || lower == "optimized for tv"
 }
 
 // ignoredAt tells whether the folder or file at an index is left out where it stands: a hidden folder inside a

@@ -21,7 +21,7 @@ func takePart(name string) (string, int, int) {
 	if m := partFolder.FindStringSubmatch(name); m != nil {
 		return name, partNumber(m[1]), 0
 	}
-	if m := partEnd.FindStringSubmatch(name); m != nil && m[1] != "" {
+	if m := submatch(partEnd, name, mayContain(name, "cd", "dvd", "dis", "p")); m != nil && m[1] != "" {
 		word, gap, number := strings.ToLower(m[3]), m[4], partNumber(m[5])
 		letter := !isDigits(m[5])
 		count, _ := strconv.Atoi(m[6])
@@ -42,12 +42,15 @@ func takePart(name string) (string, int, int) {
 			return strings.TrimRight(m[1], " ._-") + closing, number, count
 		}
 	}
-	if m := partOf.FindStringSubmatch(name); m != nil && m[1] != "" {
+	if m := submatch(partOf, name, mayContain(name, "of")); m != nil && m[1] != "" {
 		number, _ := strconv.Atoi(m[2])
 		count, _ := strconv.Atoi(m[3])
 		if number >= 1 && number <= count {
 			return strings.TrimRight(m[1], " ._-"), number, count
 		}
+	}
+	if !mayContain(name, "cd", "dis") {
+		return name, 0, 0
 	}
 	if m := partMiddle.FindStringSubmatchIndex(name); m != nil && m[0] > 0 {
 		number, _ := strconv.Atoi(name[m[4]:m[5]])

@@ -74,10 +74,12 @@ func parseRelease(name string) release {
 	}
 	name, r.ids = takeIDs(name)
 	name, r.editions = takeEditions(name)
-	if stripped := sitePrefix.ReplaceAllString(name, ""); stripped != "" {
-		name = stripped
+	if strings.Contains(name, "[") || mayContain(name, "www") {
+		if stripped := sitePrefix.ReplaceAllString(name, ""); stripped != "" {
+			name = stripped
+		}
 	}
-	if m := bonusMarker.FindStringIndex(name); m != nil && m[0] > 0 && strings.HasPrefix(name[m[0]:], "-") {
+	if m := bonusAt(name); m != nil && m[0] > 0 && strings.HasPrefix(name[m[0]:], "-") {
 		r.extra = "bonus"
 		rest := parseRelease(name[:m[0]])
 		r.title, r.year = rest.title, rest.year
@@ -93,17 +95,29 @@ func parseRelease(name string) release {
 		}
 		return r
 	}
-	if film := filmMarker.FindString(name); film != "" && strings.Contains(film, "-f") {
-		name = name[len(film):]
+	if strings.Contains(name, "-f") {
+		if film := filmMarker.FindString(name); strings.Contains(film, "-f") {
+			name = name[len(film):]
+		}
 	}
 	name, r.extra = takeExtra(name)
 	name, r.part, r.partCount = takePart(name)
-	if m := broadcastTime.FindStringIndex(name); m != nil && m[0] > 0 {
-		name = name[:m[0]]
+	if strings.Count(name, ".") >= 2 {
+		if m := broadcastTime.FindStringIndex(name); m != nil && m[0] > 0 {
+			name = name[:m[0]]
+		}
 	}
 	l := lex(name)
 	l.read(&r)
 	return r
+}
+
+// bonusAt is where a name has the mark of a disc's bonus film, or nil.
+func bonusAt(name string) []int {
+	if !strings.ContainsAny(name, "xX") {
+		return nil
+	}
+	return bonusMarker.FindStringIndex(name)
 }
 
 // read finds where the title ends and takes every other field from the words around it.

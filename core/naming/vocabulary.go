@@ -186,6 +186,18 @@ func wordTag(t token, i int) (tag, bool) {
 	if len(t.key) > 24 {
 		return tag{}, false
 	}
+	switch {
+	case isDigits(t.key):
+		return tag{}, false // a number alone says nothing
+	case !strings.ContainsAny(t.key, "0123456789"): // nearly all words, and few of the patterns below are without digits
+		switch {
+		case audioWord.MatchString(t.key):
+			return is(tagAudio, "", strong)
+		case discCountWord.MatchString(t.key):
+			return is(tagSource, "dvd", strong)
+		}
+		return tag{}, false
+	}
 	if m := resolutionWord.FindStringSubmatch(t.key); m != nil {
 		found, _ := is(tagResolution, standardHeight(m[2])+"p", strong)
 		found.source = gluedSources[m[1]]

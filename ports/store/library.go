@@ -81,10 +81,18 @@ type PathCount struct {
 type Files interface {
 	// Known returns up to limit files of a path whose WalkKey is above after (nil: from the start) and, if prefix is not empty, whose Raw is below that folder, in WalkKey order.
 	Known(ctx context.Context, path domain.ID, prefix, after []byte, limit int) ([]KnownFile, error)
+	// Below returns up to limit files of a path that lie anywhere below one of the raw folders (none of which is empty), in any order, each once.
+	Below(ctx context.Context, path domain.ID, limit int, folders ...[]byte) ([]KnownFile, error)
 	// Insert adds files. Conflict with "file.exists" for an equal path and Raw.
 	Insert(ctx context.Context, files ...domain.File) error
-	// Update writes all fields of files.
+	// Update writes all fields of files. NotFound when one of them is not there.
 	Update(ctx context.Context, files ...domain.File) error
+	// UpdateContent is Update for what reading a file finds out alone: Size, ModifiedAt, Inode, Fingerprint, Revision, Media, Resolution, State with
+	// its reason, VanishedAt, MatchedAt, UpdatedAt.
+	UpdateContent(ctx context.Context, files ...domain.File) error
+	// UpdateGrouping is Update for what grouping says of a file alone: MovieID, Kind, ExtraKind, Title, Version, VersionKey, Part, Edition, Source,
+	// Resolution, State with its reason, MatchedAt, UpdatedAt.
+	UpdateGrouping(ctx context.Context, files ...domain.File) error
 	// Get and GetMany (missing ids are left out, any order) return files with Media.
 	Get(ctx context.Context, scope domain.Scope, id domain.ID) (domain.File, error)
 	GetMany(ctx context.Context, scope domain.Scope, ids ...domain.ID) ([]domain.File, error)

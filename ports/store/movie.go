@@ -11,6 +11,11 @@ import (
 type Movies interface {
 	// Save inserts or replaces a film by id, with its genres. State, Poster and Backdrop are not written.
 	Save(ctx context.Context, m domain.Movie) error
+	// Insert adds films that are not there yet, as Save would one by one. Conflict when one of them is.
+	Insert(ctx context.Context, films ...domain.Movie) error
+	// Alike tells for each of some films whether another of them, or a film that is stored, may be the same one: it has the folded title or
+	// original title in the library, whatever its year, or an id in any library.
+	Alike(ctx context.Context, library domain.ID, films ...domain.Movie) ([]bool, error)
 	// Get returns the film with pictures and, for a user other than the zero ID, State.
 	Get(ctx context.Context, scope domain.Scope, user, id domain.ID) (domain.Movie, error)
 	// GetMany leaves out what is absent; any order.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -242,6 +243,84 @@ var _ = declare("files",
 		same(t, fileNow(t, h.Store, f.ID), f)
 		if list, err := h.Store.Read().Files.GetMany(deadline(t), domain.ScopeOf(other.ID), f.ID); err != nil || len(list) != 0 {
 			t.Fatalf("another library's scope sees %v, %v", list, err)
+		}
+	}},
+	law{"ReadingAndGroupingWriteTheirOwnAndNothingElse", func(t *testing.T, h Harness) {
+		l := aLibrary(t, h.Store, "films")
+		film := aFilm(t, h.Store, l.ID, "Film", 2000)
+		var files, other [2]domain.File
+		for i := range files {
+			fill(t, &files[i], "Raw", "MovieID", "VanishedAt", "MatchedAt", "Media", "Edition", "State")
+			fill(t, &other[i], "Raw", "MovieID", "LibraryID", "PathID")
+			files[i].Raw, files[i].LibraryID, files[i].PathID = []byte{'a' + byte(i)}, l.ID, l.Paths[0].ID
+			other[i].ID, other[i].MovieID = files[i].ID, &film.ID
+		}
+		other[1].VanishedAt, other[1].MatchedAt, other[1].Media, other[1].MovieID, other[1].Edition = nil, nil, nil, nil, nil
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Files.Insert(ctx, files[:]...) })
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Files.UpdateContent(ctx, other[:]...) })
+		for i := range files {
+			f, o := &files[i], other[i]
+			f.Size, f.ModifiedAt, f.Inode, f.Fingerprint, f.Revision, f.Media, f.Resolution = o.Size, o.ModifiedAt, o.Inode, o.Fingerprint, o.Revision, o.Media, o.Resolution
+			f.State, f.ReasonCode, f.Reason, f.VanishedAt, f.MatchedAt, f.UpdatedAt = o.State, o.ReasonCode, o.Reason, o.VanishedAt, o.MatchedAt, o.UpdatedAt
+			same(t, fileNow(t, h.Store, f.ID), *f)
+			o = domain.File{}
+			fill(t, &o, "Raw", "MovieID", "LibraryID", "PathID")
+			o.ID, o.MovieID = f.ID, other[i].MovieID
+			other[i] = o
+		}
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Files.UpdateGrouping(ctx, other[:]...) })
+		for i := range files {
+			f, o := &files[i], other[i]
+			f.MovieID, f.Kind, f.ExtraKind, f.Title, f.Version, f.VersionKey, f.Part, f.Edition = o.MovieID, o.Kind, o.ExtraKind, o.Title, o.Version, o.VersionKey, o.Part, o.Edition
+			f.Source, f.Resolution, f.State, f.ReasonCode, f.Reason, f.MatchedAt, f.UpdatedAt = o.Source, o.Resolution, o.State, o.ReasonCode, o.Reason, o.MatchedAt, o.UpdatedAt
+			same(t, fileNow(t, h.Store, f.ID), *f)
+		}
+		gone := files[0]
+		gone.ID = domain.NewID()
+		for _, write := range []func(ctx context.Context, tx store.Tx) error{
+			func(ctx context.Context, tx store.Tx) error { return tx.Files.UpdateContent(ctx, files[1], gone) },
+			func(ctx context.Context, tx store.Tx) error { return tx.Files.UpdateGrouping(ctx, files[1], gone) },
+		} {
+			wantFault(t, h.Store.Update(deadline(t), write), fault.NotFound, "file.not_found")
+		}
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
+			return errors.Join(tx.Files.UpdateContent(ctx), tx.Files.UpdateGrouping(ctx))
+		})
+	}},
+	law{"BelowIsAllThatLiesInAnyOfTheFolders", func(t *testing.T, h Harness) {
+		l, other := aLibrary(t, h.Store, "films"), aLibrary(t, h.Store, "other")
+		for _, raw := range []string{"a.mkv", "a/b.mkv", "a/c/d.mkv", "a!/x.mkv", "b/y.mkv", "c\xff/z.mkv"} {
+			aFile(t, h.Store, l, raw)
+		}
+		aFile(t, h.Store, other, "a/b.mkv")
+		for _, c := range []struct {
+			limit   int
+			folders []string
+			want    []string
+		}{
+			{10, nil, nil},
+			{10, []string{"a"}, []string{"a/b.mkv", "a/c/d.mkv"}},
+			{10, []string{"b", "a/c", "a", "c\xff", "none"}, []string{"a/b.mkv", "a/c/d.mkv", "b/y.mkv", "c\xff/z.mkv"}},
+		} {
+			var folders [][]byte
+			for _, f := range c.folders {
+				folders = append(folders, []byte(f))
+			}
+			known, err := h.Store.Read().Files.Below(deadline(t), l.Paths[0].ID, c.limit, folders...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var raws []string
+			for _, k := range known {
+				raws = append(raws, string(k.Raw))
+			}
+			slices.Sort(raws)
+			if !slices.Equal(raws, c.want) {
+				t.Errorf("below %q: %q, want %q", c.folders, raws, c.want)
+			}
+		}
+		if known, err := h.Store.Read().Files.Below(deadline(t), l.Paths[0].ID, 2, []byte("a"), []byte("b")); err != nil || len(known) != 2 {
+			t.Errorf("a limit of 2: %v, %v", known, err)
 		}
 	}},
 	law{"KnownIsInTheOrderOfAWalk", func(t *testing.T, h Harness) {

@@ -83,6 +83,52 @@ var _ = declare("movies",
 			same(t, got, m)
 		}
 	}},
+	law{"InsertedFilmsAreAsSavedOnes", func(t *testing.T, h Harness) {
+		l := aFilmLibrary(t, h.Store, "films")
+		var list [2]domain.Movie
+		for i := range list {
+			fill(t, &list[i], "LibraryID", "State", "Poster", "Backdrop")
+			list[i].LibraryID = l.ID
+		}
+		list[1].Genres = []string{}
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Movies.Insert(ctx, list[:]...) })
+		for _, m := range list {
+			got, err := h.Store.Read().Movies.Get(deadline(t), domain.ScopeAll(), domain.ID{}, m.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, m)
+		}
+		if err := h.Store.Update(deadline(t), func(ctx context.Context, tx store.Tx) error { return tx.Movies.Insert(ctx, list[0]) }); fault.KindOf(err) != fault.Conflict {
+			t.Errorf("twice: %v", err)
+		}
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Movies.Insert(ctx) })
+	}},
+	law{"AlikeAreFilmsThatMayBeOne", func(t *testing.T, h Harness) {
+		l, other := aFilmLibrary(t, h.Store, "films"), aFilmLibrary(t, h.Store, "other")
+		aFilm(t, h.Store, l.ID, "Amélie", 2001, func(m *domain.Movie) { m.OriginalTitle, m.TMDbID = "Le Fabuleux", 194 })
+		aFilm(t, h.Store, other.ID, "Heat", 1995, func(m *domain.Movie) { m.IMDbID = "tt0113277" })
+		film := func(title, original string, tmdb int, imdb string) domain.Movie {
+			return domain.Movie{Title: title, OriginalTitle: original, TMDbID: tmdb, IMDbID: imdb}
+		}
+		for what, c := range map[string]struct {
+			films []domain.Movie
+			want  []bool
+		}{
+			"none":            {nil, []bool{}},
+			"the title":       {[]domain.Movie{film("AMELIE", "", 0, ""), film("Amour", "", 0, "")}, []bool{true, false}},
+			"the original":    {[]domain.Movie{film("le fabuleux", "", 0, "")}, []bool{true}},
+			"as the original": {[]domain.Movie{film("A Film", "Amelie", 0, "")}, []bool{true}},
+			"an id":           {[]domain.Movie{film("X", "", 194, ""), film("Y", "", 0, "tt0113277"), film("Z", "", 195, "tt0113278")}, []bool{true, true, false}},
+			"another library": {[]domain.Movie{film("Heat", "", 0, "")}, []bool{false}},
+			"one another":     {[]domain.Movie{film("One", "", 0, ""), film("Two", "one", 0, ""), film("Three", "three", 7, ""), film("Four", "", 8, "tt1"), film("Five", "", 0, "tt1")}, []bool{true, true, false, true, true}},
+		} {
+			got, err := h.Store.Read().Movies.Alike(deadline(t), l.ID, c.films...)
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%s: %v, %v; want %v", what, got, err, c.want)
+			}
+		}
+	}},
 	law{"WhatTheScopeDoesNotSeeIsAbsent", func(t *testing.T, h Harness) {
 		seen, hidden := aFilmLibrary(t, h.Store, "seen"), aFilmLibrary(t, h.Store, "hidden")
 		u := aUser(t, h.Store, "u")
