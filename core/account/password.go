@@ -3,6 +3,7 @@ package account
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -66,7 +67,7 @@ func weakness(password string, names ...string) string {
 		return fmt.Sprintf("A password has at least %d characters. A few words in a row are easy to remember.", MinPasswordLength)
 	case length > MaxPasswordLength:
 		return fmt.Sprintf("A password has at most %d characters.", MaxPasswordLength)
-	case !utf8.ValidString(password):
+	case !utf8.ValidString(password), strings.ContainsRune(password, 0): // no request may hold a NUL, so nobody could sign in by it
 		return "This password is no valid text."
 	case common()[folded], common()[core(folded)], periodic(folded), run(folded):
 		return "This is one of the first passwords that anybody would try. Take another."
@@ -109,15 +110,21 @@ func run(s string) bool {
 	return false
 }
 
-// named tells whether, without the names and the product's, hardly anything is left.
+// named tells whether, without the names and the product's, hardly anything is left. The longest go first, so that a whole address is found before
+// its parts are taken out of it.
 func named(folded string, names []string) bool {
-	rest := strings.ReplaceAll(folded, "revenge", "")
+	words := []string{"revenge"}
 	for _, name := range names {
-		local, _, _ := strings.Cut(strings.ToLower(name), "@")
-		for _, word := range append(strings.FieldsFunc(local, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), strings.ToLower(name), local) {
-			if utf8.RuneCountInString(word) >= 3 {
-				rest = strings.ReplaceAll(rest, word, "")
-			}
+		whole := strings.ToLower(name)
+		local, _, _ := strings.Cut(whole, "@")
+		words = append(words, whole, local)
+		words = append(words, strings.FieldsFunc(local, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })...)
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return len(b) - len(a) })
+	rest := folded
+	for _, word := range words {
+		if utf8.RuneCountInString(word) >= 3 {
+			rest = strings.ReplaceAll(rest, word, "")
 		}
 	}
 	return len(rest) < len(folded) && utf8.RuneCountInString(rest) < 8

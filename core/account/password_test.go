@@ -13,7 +13,7 @@ func TestPasswordsThatAnybodyWouldTryAreRefused(t *testing.T) {
 	for _, password := range []string{
 		strings.Repeat("é", 14), "passwordpassword", "PasswordPassword", "password12345678", "passwordpassword1", "qwertyuiopqwertyuiop", "qwertyuiopasdfgh", "123456789012345",
 		"1234567890123456", "987654321098765", "aaaaaaaaaaaaaaa", "abcabcabcabcabcabc", "abcdefghijklmnop", "1qaz2wsx3edc4rfv", "iloveyouiloveyou", "123456789password",
-		"!!!password123456!!!", "correcthorsebatterystaple", "revengerevenge", "RevengeRevenge1", "revenge-revenge-", "anna.schmidt2024", "AnnaSchmidtAnna!", "moviesMoviesmovies1",
+		"!!!password123456!!!", "correcthorsebatterystaple", "revengerevenge", "RevengeRevenge1", "revenge-revenge-", "anna.schmidt2024", "AnnaSchmidtAnna!", "moviesMoviesmovies1", "movies@example.org", "Movies@Example.org1", "quiet otters\x00dig holes",
 		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", strings.Repeat("long ", 300), "bad \xff utf-8 but long enough",
 	} {
 		if weakness(password, "anna.schmidt", "Anna Schmidt", "movies@example.org") == "" {
