@@ -34,6 +34,8 @@ test('sign-in leads back to this site only', () => {
 	for (const evil of [
 		'//evil.example',
 		'/\\evil.example',
+		'/\t/evil.example',
+		'/\n\\evil.example',
 		'https://evil.example',
 		'javascript:alert(1)',
 		'',
