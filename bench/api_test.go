@@ -161,7 +161,7 @@ func BenchmarkAPI(b *testing.B) {
 				same[httpd.Me](b, s, "/users/me")
 				for _, clients := range []int{16, 64} {
 					run := func(name string, wish float64, paths ...string) {
-						b.Run(fmt.Sprintf("%s/c=%d", strings.ReplaceAll(name, " ", "-"), clients), func(b *testing.B) {
+						b.Run(fmt.Sprintf("%s/c=%d", strings.NewReplacer(" ", "-", "/", "-").Replace(name), clients), func(b *testing.B) {
 							for b.Loop() {
 								measure.Report(b, s.compare(b, clients, paths...).AtLeast(wish, section, fmt.Sprintf("%s, %d clients", name, clients), "requests/s"))
 							}

@@ -354,9 +354,9 @@ func tables(passwordHash string, count int) []table {
 	for i, l := range libraries {
 		id := idOf("library", i)
 		shelves = append(shelves, []any{id, l.name, strings.ToLower(l.name), false, i < len(libraries)-1, "en", now, now})
-		// No such folder: a scan finds it unavailable and touches nothing (R10).
+		// No such folder, and just scanned: nothing runs beside the requests.
 		path := fmt.Sprintf("/nonexistent/revenge-bench/%d", i)
-		folders = append(folders, []any{idOf("path", i), id, []byte(path), path, "ok", "", 0, nil, now, nil})
+		folders = append(folders, []any{idOf("path", i), id, []byte(path), path, "ok", "", 0, nil, time.Now().UnixMicro(), nil})
 	}
 	return []table{
 		{"users", columns("id username username_key display_name email disabled password_hash created_at updated_at last_login_at"),
