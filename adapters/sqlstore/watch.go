@@ -226,7 +226,8 @@ func (r watch) History(ctx context.Context, scope domain.Scope, user domain.ID, 
 	return page, err
 }
 
-// recall fills entries with their events and films. Of a film that there is but that the scope does not see nothing is told (S18).
+// recall fills entries with their events and films. Of a film that there is but that the scope does not see nothing is told (S18); where the
+// scope sees the same film in another library the event is told as that one's.
 func (r watch) recall(ctx context.Context, scope domain.Scope, user domain.ID, entries []domain.HistoryEntry) error {
 	if len(entries) == 0 {
 		return nil
@@ -250,10 +251,14 @@ func (r watch) recall(ctx context.Context, scope domain.Scope, user domain.ID, e
 		return translated(ctx, err, "movie")
 	}
 	var seen []itemRow
-	place, exists := map[string]int{}, map[string]bool{}
+	place, exists, visible := map[string]int{}, map[string]bool{}, map[domain.ID]bool{}
 	for _, film := range films {
 		exists[film.Identity] = true
-		if _, double := place[film.Identity]; !double && scope.Sees(film.LibraryID) {
+		if !scope.Sees(film.LibraryID) {
+			continue
+		}
+		visible[film.ID] = true
+		if _, double := place[film.Identity]; !double {
 			place[film.Identity] = len(seen)
 			seen = append(seen, film)
 		}
@@ -267,9 +272,12 @@ func (r watch) recall(ctx context.Context, scope domain.Scope, user domain.ID, e
 	}
 	for i := range entries {
 		e := events[entries[i].Event.ID]
-		if at, visible := place[e.Identity]; visible {
+		if at, there := place[e.Identity]; there {
 			film := items[at]
 			entries[i].Movie = &film
+			if !visible[e.MovieID] { // it was watched in another library, which calls it what it likes
+				e.MovieID, e.Title, e.Year, e.FileID, e.Fingerprint = film.ID, film.Title, film.Year, nil, ""
+			}
 		} else if exists[e.Identity] {
 			e = domain.WatchEvent{ID: e.ID, UserID: e.UserID, Kind: e.Kind, Position: e.Position, Duration: e.Duration, At: e.At}
 		}
