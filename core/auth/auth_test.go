@@ -339,18 +339,18 @@ func TestLogoutEndsTheSessionAtOnceAndSoonInEveryProcess(t *testing.T) {
 		in, stays := p.SignIn(t, "anna"), p.SignIn(t, "anna")
 		second := identity.Start(t, p.Store, p.Bus, p.Clock, identity.Key(1))
 		for _, process := range []*identity.Process{p, second} {
-			if err := process.Auth.Check(t.Context(), in.Actor); err != nil {
+			if err := process.Auth.Check(t.Context(), in.Actor, domain.PermissionSession); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := p.Auth.Logout(t.Context(), in.Actor); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, p.Auth.Check(t.Context(), in.Actor), fault.Unauthenticated, session.CodeEnded)
+		wantCode(t, p.Auth.Check(t.Context(), in.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		eventuallyEnded(t, second, in.Actor)
 		_, err := p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
-		if err := second.Auth.Check(t.Context(), stays.Actor); err != nil {
+		if err := second.Auth.Check(t.Context(), stays.Actor, domain.PermissionSession); err != nil {
 			t.Error(err)
 		}
 	})
@@ -361,7 +361,7 @@ func eventuallyEnded(t *testing.T, p *identity.Process, actor domain.Actor) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		err := p.Auth.Check(t.Context(), actor)
+		err := p.Auth.Check(t.Context(), actor, domain.PermissionSession)
 		if err != nil {
 			wantCode(t, err, fault.Unauthenticated, session.CodeEnded)
 			return
@@ -378,13 +378,13 @@ func TestDisabledAccountIsOutEverywhere(t *testing.T) {
 		u := p.User(t, "anna")
 		in := p.SignIn(t, "anna")
 		second := identity.Start(t, p.Store, p.Bus, p.Clock, identity.Key(1))
-		if err := second.Auth.Check(t.Context(), in.Actor); err != nil {
+		if err := second.Auth.Check(t.Context(), in.Actor, domain.PermissionSession); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := p.Accounts.SetDisabled(t.Context(), domain.SystemActor(), u.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, p.Auth.Check(t.Context(), in.Actor), fault.Unauthenticated, session.CodeEnded)
+		wantCode(t, p.Auth.Check(t.Context(), in.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		eventuallyEnded(t, second, in.Actor)
 	})
 }

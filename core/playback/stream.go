@@ -47,12 +47,14 @@ func (s *Service) Direct(ctx context.Context, actor domain.Actor, file domain.ID
 	}, nil
 }
 
-// stillAllowed asks again what locate asked, for a response that goes on for long: the session too.
+// stillAllowed asks again what locate asked, for a response that goes on for long: the session too, and the roles that its account has by now.
 func (s *Service) stillAllowed(ctx context.Context, actor domain.Actor, l located) error {
 	if !actor.System {
-		if _, _, err := s.Sessions.Authenticate(ctx, actor.SessionID); err != nil {
+		now, _, err := s.Sessions.Authenticate(ctx, actor.SessionID)
+		if err != nil {
 			return err
 		}
+		actor = now
 	}
 	scope, err := s.reader(ctx, actor)
 	if err == nil && !scope.Sees(l.file.LibraryID) {

@@ -43,25 +43,25 @@ func TestSessionsAreListedAndEndedByTheirOwnerOnly(t *testing.T) {
 		}
 		wantCode(t, p.Sessions.Revoke(ctx, other.Actor, a.Session.ID), fault.NotFound, "session.not_found")
 		wantCode(t, p.Sessions.Revoke(ctx, other.Actor, domain.NewID()), fault.NotFound, "session.not_found")
-		if err := p.Auth.Check(ctx, b.Actor); err != nil {
+		if err := p.Auth.Check(ctx, b.Actor, domain.PermissionSession); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Sessions.Revoke(ctx, a.Actor, b.Session.ID); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, p.Auth.Check(ctx, b.Actor), fault.Unauthenticated, session.CodeEnded)
+		wantCode(t, p.Auth.Check(ctx, b.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		if err := p.Sessions.RevokeAll(ctx, a.Actor, true); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, p.Auth.Check(ctx, c.Actor), fault.Unauthenticated, session.CodeEnded)
+		wantCode(t, p.Auth.Check(ctx, c.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		if got := ids(t, p, a.Actor); len(got) != 1 || !got[a.Session.ID] {
 			t.Fatalf("got %v", got)
 		}
 		if err := p.Sessions.RevokeAll(ctx, a.Actor, false); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, p.Auth.Check(ctx, a.Actor), fault.Unauthenticated, session.CodeEnded)
-		if err := p.Auth.Check(ctx, other.Actor); err != nil {
+		wantCode(t, p.Auth.Check(ctx, a.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
+		if err := p.Auth.Check(ctx, other.Actor, domain.PermissionSession); err != nil {
 			t.Error(err)
 		}
 		_, err := p.Sessions.List(ctx, domain.Actor{})

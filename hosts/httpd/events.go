@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"github.com/revenge-media/revenge/core/domain"
@@ -20,14 +21,23 @@ type MoviesChanged struct {
 // mountEvents serves what administrators watch live.
 func (s *Server) mountEvents() {
 	route := Route{ID: "adminEvents", Method: http.MethodGet, Path: "/admin/events", Summary: "Server-sent events: progress of scans, films that changed", Tag: "Libraries", Permission: domain.PermissionLibraryManage}
-	sse.Register(s.api, s.operation(route), map[string]any{"scan": domain.Scan{}, "movies": MoviesChanged{}}, func(ctx context.Context, _ *struct{}, send sse.Sender) {
+	op := s.operation(route)
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		if ctx.Method() == http.MethodHead { // a stream without a body has no end that a client could see
+			ctx.SetHeader("Content-Type", "text/event-stream")
+			ctx.SetStatus(http.StatusOK)
+			return
+		}
+		next(ctx)
+	})
+	sse.Register(s.api, op, map[string]any{"scan": domain.Scan{}, "movies": MoviesChanged{}}, func(ctx context.Context, _ *struct{}, send sse.Sender) {
 		if err := s.sendEvents(ctx, send); err != nil && ctx.Err() == nil {
 			s.logger.DebugContext(ctx, "an event stream ended", "error", err)
 		}
 	})
 }
 
-// sendEvents goes on until the client leaves or its session may not see this any more, which it asks at each heartbeat.
+// sendEvents goes on until the client leaves or its session may not see this any more, which it asks once a second (S7).
 func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 	actor := actorOf(ctx)
 	messages, err := s.core.Bus.Subscribe(ctx, bus.TopicScan, bus.TopicMovie)
@@ -37,14 +47,16 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 	if err := s.sendLatestScans(ctx, actor, send); err != nil {
 		return err
 	}
-	beat := time.NewTicker(s.heartbeat)
+	beat, leave := time.NewTicker(s.heartbeat), time.NewTicker(leaveEvery)
 	defer beat.Stop()
+	defer leave.Stop()
 	for {
 		select {
-		case <-beat.C:
-			if err := s.core.Auth.Check(ctx, actor); err != nil {
+		case <-leave.C:
+			if err := s.core.Auth.Check(ctx, actor, domain.PermissionLibraryManage); err != nil {
 				return err
 			}
+		case <-beat.C:
 			if err := send.Comment("still here"); err != nil {
 				return err
 			}
