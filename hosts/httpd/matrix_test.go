@@ -1,282 +1,389 @@
 package httpd_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-	"maps"
+	"context"
 	"net/http"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
-// playable is what a browser says of itself.
-var playable = map[string]any{
-	"containers": []string{"mp4", "webm"}, "video": []map[string]any{{"codec": "h264"}, {"codec": "vp9"}}, "audio": []string{"aac", "opus", "mp3", "flac"}, "hls": true,
-}
-
-// bodies are what routes want to read before they do anything.
-var bodies = map[string]any{
-	"POST /api/v1/movies/{id}/progress": map[string]any{"position": 5, "duration": 16},
-	"POST /api/v1/movies/{id}/playback": map[string]any{"capabilities": playable},
-}
-
-var parameter = regexp.MustCompile(`\{[^}]*\}|/\*$`)
-
-// addresses are those of a route for a place. A parameter that is not known here fails the test: say what it stands for.
-func addresses(t *testing.T, pattern string, p place, user domain.ID) []string {
-	t.Helper()
-	known := func(name string) []string {
-		switch name {
-		case "/*":
-			return []string{"/favicon-32x32.png"}
-		case "{fileId}":
-			return []string{p.file.ID.String()}
-		case "{revision}":
-			return []string{p.file.Revision}
-		case "{track}":
-			if strings.Contains(pattern, "/audio/") {
-				return []string{"1"}
-			}
-			return []string{"0"}
-		case "{n}":
-			return []string{"0"}
-		case "{method}":
-			return []string{"copy", "aac"}
-		case "{kind}":
-			return []string{"poster", "backdrop"}
-		case "{pathId}":
-			return []string{p.library.Paths[0].ID.String()}
-		case "{userId}":
-			return []string{user.String()}
-		case "{id}":
-			switch {
-			case strings.Contains(pattern, "/subtitles/"):
-				return []string{"e3"}
-			case strings.Contains(pattern, "/movies/"):
-				return []string{p.movie.ID.String()}
-			case strings.Contains(pattern, "/images/"):
-				return []string{p.movie.ID.String()}
-			case strings.Contains(pattern, "/libraries/"):
-				return []string{p.library.ID.String()}
-			case strings.Contains(pattern, "/files/"):
-				return []string{p.file.ID.String()}
-			case strings.Contains(pattern, "/sessions/"), strings.Contains(pattern, "/jobs/"):
-				return []string{domain.NewID().String()}
-			}
-		}
-		t.Fatalf("what does %s stand for in %s?", name, pattern)
-		return nil
-	}
-	list := []string{pattern}
-	for {
-		place := parameter.FindStringIndex(list[0])
-		if place == nil {
-			return list
-		}
-		var next []string
-		for _, address := range list {
-			at := parameter.FindStringIndex(address)
-			for _, value := range known(address[at[0]:at[1]]) {
-				next = append(next, address[:at[0]]+value+address[at[1]:])
-			}
-		}
-		list = next
-	}
-}
-
-// ask reads an answer to its end, but that of an event stream, which has none.
-func ask(t *testing.T, h *household, c world.Client, method, path string, body any) world.Response {
-	t.Helper()
-	answer, err := h.HTTP.Do(c.Request(t, method, path, body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	r := world.Response{Status: answer.StatusCode, Header: answer.Header}
-	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
-		return r
-	}
-	if r.Body, err = io.ReadAll(answer.Body); err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
-	}
-	return r
-}
-
-// absent is a place that is not there.
-func absent(p place) place {
-	p.library.ID, p.movie.ID, p.file.ID = domain.NewID(), domain.NewID(), domain.NewID()
-	p.library.Paths = []domain.LibraryPath{{ID: domain.NewID()}}
-	return p
-}
-
-// plain is a problem without what differs between any two.
-func plain(t *testing.T, r world.Response) string {
-	t.Helper()
-	var fields map[string]any
-	if err := json.Unmarshal(r.Body, &fields); err != nil {
-		return string(r.Body)
-	}
-	delete(fields, "requestId")
-	data, err := json.Marshal(fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// ending are routes that end the session that asks.
-var ending = []string{"POST /api/v1/auth/logout", "DELETE /api/v1/sessions"}
-
-// TestEveryRouteForEveryoneAndEveryLibrary is the matrix of S17, S18 and S28: it walks over the router's own routes, so that a new one is in it.
-func TestEveryRouteForEveryoneAndEveryLibrary(t *testing.T) {
+// TestTheMatrix is S17, S18 and S28 over the router's own routes, so that a new one is in it by existing: every route for nobody and for accounts of
+// every role and standing, on libraries that are open, closed and restricted.
+func TestTheMatrix(t *testing.T) {
 	t.Parallel()
-	h := newHousehold(t)
-	ulf := h.World.User(t)
-	routes := h.Face.Routes()
-	if len(routes) < 50 {
-		t.Fatalf("only %d routes", len(routes))
-	}
-	// Sessions that are ended are others than those that ask on.
-	client := func(t *testing.T, route string, role domain.RoleName) world.Client {
-		t.Helper()
-		switch {
-		case !slices.Contains(ending, route) && role == domain.RoleAdmin:
-			return h.Admin(t)
-		case !slices.Contains(ending, route):
-			return h.User(t)
-		}
-		account := h.World.Account(t, "ending-"+string(role), role)
-		in, err := h.World.Auth.Login(t.Context(), account.User.Username, world.Password, auth.Client{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h.Bearer(in.Tokens.AccessToken)
-	}
-	granted := map[string]map[domain.Permission]bool{}
-	for _, who := range []world.Account{h.World.Admin(t), ulf} {
-		list, err := h.World.Access.Permissions(t.Context(), who.Actor)
-		if err != nil {
-			t.Fatal(err)
-		}
-		granted[who.User.Username] = map[domain.Permission]bool{}
-		for _, p := range list {
-			granted[who.User.Username][p] = true
-		}
-	}
-	hides := func(t *testing.T, what string, r world.Response, asked string, hidden ...place) {
-		t.Helper()
-		answer := string(r.Body) + fmt.Sprint(r.Header)
-		for _, p := range hidden {
-			for _, word := range p.secret {
-				if strings.Contains(answer, word) && !strings.Contains(asked, word) {
-					t.Errorf("%s speaks of %q: %.300s", what, word, answer)
-				}
-			}
-		}
-	}
-	for _, route := range slices.Sorted(maps.Keys(routes)) {
-		method, pattern, _ := strings.Cut(route, " ")
-		permission := routes[route]
-		t.Run(strings.ReplaceAll(route, "/", "∕"), func(t *testing.T) {
-			for _, p := range []place{h.open, h.closed, h.restricted} {
-				for _, address := range addresses(t, pattern, p, ulf.User.ID) {
-					got := ask(t, h, h.Anonymous(), method, address, bodies[route])
-					secured(t, "nobody", got)
-					hides(t, "nobody's answer", got, address, h.open, h.closed, h.restricted)
-					if permission != domain.PermissionPublic && (got.Status != http.StatusUnauthorized || got.Problem(t).Code != "auth.required") {
-						t.Errorf("nobody gets %d from %s: %.300s", got.Status, address, got.Body)
-					}
-				}
-			}
-			if permission == domain.PermissionPublic {
-				return
-			}
-			if !granted["ulf"][permission] {
-				for _, p := range []place{h.open, h.closed, h.restricted} {
-					for _, address := range addresses(t, pattern, p, ulf.User.ID) {
-						got := ask(t, h, client(t, route, domain.RoleUser), method, address, bodies[route])
-						secured(t, "a user", got)
-						if got.Status != http.StatusForbidden || got.Problem(t).Code != "access.denied" {
-							t.Errorf("a user without %s gets %d from %s: %.300s", permission, got.Status, address, got.Body)
-						}
-						hides(t, "a user's answer", got, address, h.closed, h.restricted)
-					}
-				}
-			} else {
-				for _, address := range addresses(t, pattern, h.open, ulf.User.ID) {
-					got := ask(t, h, client(t, route, domain.RoleUser), method, address, bodies[route])
-					secured(t, "a user", got)
-					hides(t, "a user's answer", got, address, h.closed, h.restricted)
-					if (strings.Contains(address, h.open.movie.ID.String()+"/") || strings.Contains(address, h.open.file.ID.String())) && got.Status >= 400 || got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
-						t.Errorf("a user gets %d from %s: %.300s", got.Status, address, got.Body)
-					}
-				}
-				for _, hidden := range []place{h.closed, h.restricted} {
-					foreign, none := addresses(t, pattern, hidden, ulf.User.ID), addresses(t, pattern, absent(hidden), ulf.User.ID)
-					if foreign[0] == none[0] || strings.Contains(pattern, "/sessions/") {
-						continue // it is about no library
-					}
-					for i := range foreign {
-						got := ask(t, h, client(t, route, domain.RoleUser), method, foreign[i], bodies[route])
-						secured(t, "a user", got)
-						hides(t, "a user's answer", got, foreign[i], hidden)
-						same := ask(t, h, client(t, route, domain.RoleUser), method, none[i], bodies[route])
-						if got.Status != http.StatusNotFound || plain(t, got) != plain(t, same) {
-							t.Errorf("what a user must not see is answered with %d %.300s, what is absent with %d %.300s", got.Status, got.Body, same.Status, same.Body)
-						}
-					}
-				}
-			}
-			admins := h.open
-			if method != http.MethodGet {
-				admins = absent(h.open)
-			}
-			for _, address := range addresses(t, pattern, admins, domain.NewID()) {
-				got := ask(t, h, client(t, route, domain.RoleAdmin), method, address, nil)
-				secured(t, "an administrator", got)
-				if got.Status == http.StatusUnauthorized || got.Status == http.StatusForbidden || got.Status >= 500 {
-					t.Errorf("an administrator gets %d from %s: %.300s", got.Status, address, got.Body)
-				}
-			}
+	for name, options := range map[string][]world.Option{"sqlite": nil, "postgres": {world.Postgres()}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHousehold(t, options...)
+			t.Run("counts are of what one sees", h.counts)
+			t.Run("no question finds out about a hidden film", h.everyQuestion)
+			t.Run("no id is of use in another's place", h.everyID)
+			t.Run("no method but the declared ones does anything", h.everyMethod)
+			t.Run("every answer has its headers", h.everyHeader)
+			t.Run("every route refuses whom it must", h.everyDenial)
+			t.Run("every route serves whom it shall", h.everyGrant) // at last, as administrators do delete a library
 		})
 	}
+}
 
-	t.Run("no question finds out about a hidden film", func(t *testing.T) {
-		user, admin := h.User(t), h.Admin(t)
-		var found [][]byte
-		for _, list := range []string{"/movies", "/movies/index"} {
-			for _, question := range []string{"q=WORDfilm", "q=WORDoriginal", "q=WORD", "genre=WORDgenre", "person=WORDactor", "person=WORDdirector", "libraryId=LIBRARY",
-				"sort=-added", "sort=random&seed=4", "watched=false", "inProgress=true"} {
-				for _, hidden := range []place{h.closed, h.restricted} {
-					query := strings.NewReplacer("WORD", hidden.secret[0], "LIBRARY", hidden.library.ID.String()).Replace(question)
-					if list == "/movies" {
-						query += "&includeTotal=true"
-					}
-					got := user.Get(t, list+"?"+query)
-					if got.Status != http.StatusOK {
-						t.Errorf("%s: %d %s", query, got.Status, got.Body)
-					}
-					hides(t, query, got, "", h.closed, h.restricted)
-					if seen := admin.Get(t, list+"?"+query).Body; strings.Contains(question, "q=") {
-						found = append(found, seen)
-					}
+// outcome is what somebody gets from a route that is asked about a place.
+type outcome string
+
+const (
+	anything  outcome = "anything" // a public route: whatever it is, it tells nothing
+	unknown   outcome = "unknown"  // 401
+	forbidden outcome = "forbidden"
+	hidden    outcome = "hidden" // 404, as what is not there
+	allowed   outcome = "allowed"
+)
+
+// outcome follows from the permission that a route declares and from who sees which library, never from the route itself.
+func (h *household) outcome(t *testing.T, p *person, r route, at *place) outcome {
+	t.Helper()
+	switch {
+	case r.permission == domain.PermissionPublic:
+		return anything
+	case p.role == "":
+		return unknown
+	case !p.may[r.permission]:
+		return forbidden
+	case strings.Contains(r.pattern, "/sessions/{"):
+		return hidden // it is the bystander's
+	case h.concerns(t, r, at) && !p.sees(at):
+		return hidden
+	default:
+		return allowed
+	}
+}
+
+// each runs a subtest for each route, with the places that it is asked about differently.
+func (h *household) each(t *testing.T, ask func(t *testing.T, r route, places []*place)) {
+	for _, r := range h.routes(t) {
+		t.Run(strings.ReplaceAll(r.String(), "/", "∕"), func(t *testing.T) {
+			places := h.places()
+			if !h.concerns(t, r, h.open) {
+				places = places[:1]
+			}
+			ask(t, r, places)
+		})
+	}
+}
+
+// everyDenial asks each route as everybody who must not get anything from it, with requests that are valid, and finds the database as it was.
+func (h *household) everyDenial(t *testing.T) {
+	dead, token := h.deadCredentials(t), h.streamToken(t)
+	h.each(t, func(t *testing.T, r route, places []*place) {
+		if strings.Contains(r.pattern, "/admin/") && h.who(t, domain.RoleUser, member).may[r.permission] {
+			t.Errorf("a user has the permission %s of an administrator's route", r.permission)
+		}
+		before, people := h.snapshot(t), append([]*person{h.nobody}, h.people...)
+		if r.permission == domain.PermissionPublic {
+			people = people[:2]
+		}
+		for _, p := range people {
+			for _, at := range places {
+				if want := h.outcome(t, p, r, at); want != allowed {
+					h.denied(t, p, r, at, want)
 				}
 			}
 		}
-		if !bytes.Contains(bytes.Join(found, nil), []byte("Quokka")) {
-			t.Error("an administrator does not find it either: this test asks nothing")
+		if r.permission != domain.PermissionPublic {
+			for name, c := range dead {
+				h.refused(t, name, c, r, h.addresses(t, r.pattern, h.open)[0])
+			}
 		}
-		total := world.Decode[domain.Page[domain.MovieItem]](t, user.Get(t, "/movies?includeTotal=true"), http.StatusOK)
-		if total.Total == nil || *total.Total != 1 {
-			t.Errorf("a user counts %v films", total.Total)
+		h.byStreamToken(t, r, token)
+		h.unchanged(t, before)
+	})
+}
+
+// everyGrant asks each route as everybody who may.
+func (h *household) everyGrant(t *testing.T) {
+	h.each(t, func(t *testing.T, r route, places []*place) {
+		for _, p := range h.people {
+			for _, at := range places {
+				if h.outcome(t, p, r, at) == allowed {
+					h.granted(t, p, r, at)
+				}
+			}
+		}
+		if r.permission == domain.PermissionSession && !r.reads() {
+			h.ownSession(t, r)
 		}
 	})
+}
+
+// denied asks for what must be refused.
+func (h *household) denied(t *testing.T, p *person, r route, at *place, want outcome) {
+	t.Helper()
+	none := absent(at)
+	if strings.Contains(r.pattern, "/sessions/{") {
+		bystander := h.bystander
+		h.bystander = world.Account{User: domain.User{ID: domain.NewID()}, Session: domain.Session{ID: domain.NewID()}}
+		defer func() { h.bystander = bystander }()
+		none = absent(at)
+		absentAddresses := h.addresses(t, r.pattern, none)
+		h.bystander = bystander
+		h.compare(t, p, r, at, want, absentAddresses, none)
+		return
+	}
+	h.compare(t, p, r, at, want, h.addresses(t, r.pattern, none), none)
+}
+
+// compare holds the answers about a place to those about one that is not there.
+func (h *household) compare(t *testing.T, p *person, r route, at *place, want outcome, absentAddresses []string, none *place) {
+	t.Helper()
+	for i, address := range h.addresses(t, r.pattern, at) {
+		c := p.client()
+		got := h.ask(t, c, r.method, address, h.body(t, r, at))
+		secured(t, p.name+" → "+address, got)
+		h.hides(t, p, address, got)
+		switch want {
+		case anything:
+			if got.Status >= http.StatusInternalServerError {
+				t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+			}
+		case unknown:
+			if got.Status != http.StatusUnauthorized || got.Problem(t).Code != "auth.required" || got.Header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+			}
+		case forbidden:
+			if got.Status != http.StatusForbidden || got.Problem(t).Code != "access.denied" {
+				t.Errorf("%s, who lacks %s, gets %d from %s: %.300s", p.name, r.permission, got.Status, address, got.Body)
+			}
+		case hidden:
+			nothing := h.ask(t, c, r.method, absentAddresses[i], h.body(t, r, none))
+			if got.Status != http.StatusNotFound || timeless(got) != timeless(nothing) {
+				t.Errorf("%s is answered about %s, which they must not see, with\n%s\nand about what is not there with\n%s", p.name, address, timeless(got), timeless(nothing))
+			}
+			known := h.ask(t, c, r.method, address, h.body(t, r, at), "If-None-Match", "*", "Range", "bytes=0-0")
+			if known.Status != http.StatusNotFound || plain(t, known) != plain(t, nothing) {
+				t.Errorf("%s, who says to have %s already, is answered with\n%s", p.name, address, timeless(known))
+			}
+		case allowed:
+		}
+	}
+}
+
+// granted asks for what is allowed: reading succeeds, and so does everything else, or it says why it makes no sense just now. Administrators change the
+// spare library, everybody what they watched themselves; what ends sessions is ownSession's.
+func (h *household) granted(t *testing.T, p *person, r route, at *place) {
+	t.Helper()
+	if !r.reads() && r.permission == domain.PermissionSession {
+		return
+	}
+	if !r.reads() && r.permission != domain.PermissionLibraryRead {
+		if at != h.open || p.standing != stranger {
+			return
+		}
+		at = h.spare
+	}
+	for _, address := range h.addresses(t, r.pattern, at) {
+		got := h.ask(t, p.client(), r.method, address, h.body(t, r, at))
+		secured(t, p.name+" → "+address, got)
+		h.hides(t, p, address, got)
+		succeeded := got.Status >= 200 && got.Status < 300
+		if !succeeded && !r.reads() {
+			// There may be no scan to stop, and a job that is done cannot be cancelled; but that is another answer than for what is not there.
+			nothing := h.ask(t, p.client(), r.method, h.addresses(t, r.pattern, absent(at))[0], h.body(t, r, at))
+			succeeded = got.Status == http.StatusConflict || got.Status == http.StatusNotFound && got.Problem(t).Code != nothing.Problem(t).Code
+		}
+		if !succeeded {
+			t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+		}
+	}
+}
+
+// visitor is a new account with two sessions, by the cookie of the first.
+func (h *household) visitor(t *testing.T, role domain.RoleName) (world.Client, world.Account) {
+	t.Helper()
+	now := domain.Stamp(h.World.Admin(t).Session.CreatedAt)
+	u := domain.User{ID: domain.NewID(), Roles: []domain.RoleName{role}, CreatedAt: now, UpdatedAt: now}
+	u.Username = "visitor " + u.ID.String()
+	var sessions [2]domain.Session
+	err := h.World.Store.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Users.Create(ctx, u, "no password"); err != nil {
+			return err
+		}
+		for i := range sessions {
+			sessions[i] = h.World.Admin(t).Session
+			sessions[i].ID, sessions[i].UserID = domain.NewID(), u.ID
+			first := domain.RefreshToken{Hash: sessions[i].ID[:], SessionID: sessions[i].ID, CreatedAt: now, ExpiresAt: sessions[i].ExpiresAt}
+			if err := tx.Sessions.Create(ctx, sessions[i], first); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Browser(world.Account{Session: sessions[0]}), world.Account{User: u, Session: sessions[1]}
+}
+
+// ownSession lets an account of each role change what is its own: preferences and sessions, which may end with it.
+func (h *household) ownSession(t *testing.T, r route) {
+	t.Helper()
+	bystander := h.bystander
+	defer func() { h.bystander = bystander }()
+	for _, p := range h.people {
+		if p.standing != stranger {
+			continue
+		}
+		var c world.Client
+		c, h.bystander = h.visitor(t, p.role)
+		for _, address := range h.addresses(t, r.pattern, h.open) {
+			got := h.ask(t, c, r.method, address, h.body(t, r, h.open))
+			secured(t, "a visitor → "+address, got)
+			if got.Status < 200 || got.Status >= 300 {
+				t.Errorf("a visitor who is %s gets %d from %s: %.300s", p.role, got.Status, address, got.Body)
+			}
+		}
+	}
+	for _, p := range h.people {
+		if got := p.client().Get(t, "/users/me"); got.Status != http.StatusOK {
+			t.Fatalf("then the session of %s is answered with %d", p.name, got.Status)
+		}
+	}
+}
+
+// deadCredentials are those that once were good, and those that are good for something else.
+func (h *household) deadCredentials(t *testing.T) map[string]world.Client {
+	t.Helper()
+	w, ctx := h.World, t.Context()
+	out, off := w.Account(t, "signed-out", domain.RoleAdmin), w.Account(t, "disabled", domain.RoleAdmin)
+	if err := w.Auth.Logout(ctx, out.Actor); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Core.Account.SetDisabled(ctx, domain.SystemActor(), off.User.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	admin := h.who(t, domain.RoleAdmin, stranger).account
+	dead := map[string]world.Client{
+		"who signed out": h.Bearer(out.Tokens.AccessToken), "who signed out of the browser": h.Browser(out),
+		"who is disabled": h.Bearer(off.Tokens.AccessToken), "who is disabled, in the browser": h.Browser(off),
+		"a refresh token": h.Bearer(admin.Tokens.RefreshToken), "a cookie as a token": h.Bearer(w.Auth.CookieFor(admin.Session)),
+		"a stream token as a token": h.Bearer(h.streamToken(t)),
+	}
+	world.Until(t, "they are dead", func() bool {
+		for _, c := range dead {
+			if c.Get(t, "/users/me").Status != http.StatusUnauthorized {
+				return false
+			}
+		}
+		return true
+	})
+	return dead
+}
+
+// refused asks with a credential that is good for nothing.
+func (h *household) refused(t *testing.T, name string, c world.Client, r route, address string) {
+	t.Helper()
+	got := h.ask(t, c, r.method, address, h.body(t, r, h.open))
+	secured(t, name+" → "+address, got)
+	h.hides(t, h.nobody, address, got)
+	if got.Status != http.StatusUnauthorized {
+		t.Errorf("%s gets %d from %s: %.300s", name, got.Status, address, got.Body)
+	}
+}
+
+// streamToken is that of a play session of a member's, of the film in the closed library.
+func (h *household) streamToken(t *testing.T) string {
+	t.Helper()
+	m := h.who(t, domain.RoleUser, member)
+	plan := world.Decode[playback.Plan](t, m.clients[0].Post(t, "/movies/"+h.closed.movie.ID.String()+"/playback", map[string]any{"capabilities": playable, "urlToken": true}), http.StatusOK)
+	_, token, found := strings.Cut(plan.Selected.Parts[0].URL, "token=")
+	if !found {
+		t.Fatalf("no token in %s", plan.Selected.Parts[0].URL)
+	}
+	token, _, _ = strings.Cut(token, "&")
+	return token
+}
+
+// byStreamToken asks with nothing but a stream token, which is good for the streams of its film (S19).
+func (h *household) byStreamToken(t *testing.T, r route, token string) {
+	t.Helper()
+	if r.permission == domain.PermissionPublic {
+		return
+	}
+	if r.takesStreamToken() != strings.HasPrefix(r.pattern, "/api/v1/stream/") {
+		t.Errorf("%s takes a stream token: %v", r, r.takesStreamToken())
+	}
+	for _, at := range h.places() {
+		address := h.addresses(t, r.pattern, at)[0] + "?token=" + token
+		if !r.takesStreamToken() || at != h.closed {
+			h.refused(t, "a stream token", h.Anonymous(), r, address)
+			continue
+		}
+		if got := h.ask(t, h.Anonymous(), r.method, address, nil); got.Status != http.StatusOK {
+			t.Errorf("a stream token gets %d from its film's %s: %.300s", got.Status, address, got.Body)
+		}
+	}
+}
+
+// everyID guesses: each id of a hidden place in each parameter that takes one, with what a client sends that saw the answer before; and in
+// the bodies of requests about what may be seen.
+func (h *household) everyID(t *testing.T) {
+	p := h.who(t, domain.RoleUser, stranger)
+	for _, r := range h.routes(t) {
+		if !p.may[r.permission] || r.permission == domain.PermissionPublic || !strings.Contains(r.pattern, "{") {
+			continue
+		}
+		for _, at := range []*place{h.closed, h.restricted} {
+			for what, id := range at.ids() {
+				for i, template := range h.addresses(t, r.pattern, &place{movie: domain.Movie{ID: placeholder}, library: domain.Library{ID: placeholder, Paths: []domain.LibraryPath{{ID: placeholder}}},
+					file: domain.File{ID: placeholder, Revision: at.file.Revision, Media: at.file.Media}, subtitles: at.subtitles}) {
+					if i > 6 || !strings.Contains(template, placeholder.String()) {
+						continue
+					}
+					address, none := strings.ReplaceAll(template, placeholder.String(), id.String()), strings.ReplaceAll(template, placeholder.String(), domain.NewID().String())
+					got, nothing := h.ask(t, p.client(), r.method, address, h.body(t, r, at)), h.ask(t, p.client(), r.method, none, h.body(t, r, absent(at)))
+					if got.Status != http.StatusNotFound || timeless(got) != timeless(nothing) {
+						t.Errorf("%s with the id of a hidden %s is answered with\n%s\nand with one of nothing with\n%s", r, what, timeless(got), timeless(nothing))
+					}
+				}
+			}
+			// Something that is seen, and something hidden in the same request.
+			if r.op != nil && r.op.RequestBody != nil && h.concerns(t, r, h.open) {
+				address := h.addresses(t, r.pattern, h.open)[0]
+				got, nothing := h.ask(t, p.client(), r.method, address, h.body(t, r, at)), h.ask(t, p.client(), r.method, address, h.body(t, r, absent(at)))
+				h.hides(t, p, address, got)
+				if timeless(got) != timeless(nothing) {
+					t.Errorf("%s that names what is hidden in its body is answered with\n%s\nand what is not there with\n%s", r, timeless(got), timeless(nothing))
+				}
+			}
+		}
+	}
+}
+
+var placeholder = domain.NewID()
+
+// counts compares every sum with what may be seen: two films a library.
+func (h *household) counts(t *testing.T) {
+	for _, p := range h.people {
+		films, own := 0, map[string]bool{}
+		for _, at := range append(h.places(), h.spare) {
+			if p.sees(at) {
+				films += 2
+				own[strings.ToLower(at.word)] = true
+			}
+		}
+		c := p.client()
+		total := world.Decode[domain.Page[domain.MovieItem]](t, c.Get(t, "/movies?includeTotal=true"), http.StatusOK)
+		stats := world.Decode[domain.MovieStats](t, c.Get(t, "/movies/stats"), http.StatusOK)
+		letters := 0
+		for _, entry := range world.Decode[listOf[domain.IndexEntry]](t, c.Get(t, "/movies/index"), http.StatusOK).Items {
+			letters += entry.Count
+		}
+		genres := world.Decode[listOf[domain.Count]](t, c.Get(t, "/genres"), http.StatusOK).Items
+		libraries := world.Decode[listOf[domain.Library]](t, c.Get(t, "/libraries"), http.StatusOK).Items
+		if *total.Total != films || len(total.Items) != films || stats.Movies != films || letters != films || len(genres) != films/2 || len(stats.Genres) != films/2 || len(libraries) != films/2 {
+			t.Errorf("%s sees %d films and counts %d, %d in the figures, %d by letters, %d genres, %d libraries", p.name, films, *total.Total, stats.Movies, letters, len(genres), len(libraries))
+		}
+	}
 }

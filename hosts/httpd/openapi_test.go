@@ -121,7 +121,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 		if method != http.MethodGet || !strings.HasPrefix(pattern, "/api/v1/") {
 			continue
 		}
-		for _, address := range addresses(t, pattern, h.open, ulf.User.ID) {
+		for _, address := range h.addresses(t, pattern, h.open) {
 			holds(t, h.Admin(t), method, pattern, address, nil, http.StatusOK)
 		}
 		if strings.Contains(pattern, "{") {

@@ -50,8 +50,11 @@ func newWebUI(files fs.FS) (*webui, error) {
 	return ui, nil
 }
 
+// webUIPattern takes every address that no other route does.
+const webUIPattern = "/*"
+
 func (s *Server) mountWebUI() {
-	s.handle(http.MethodGet, "/*", domain.PermissionPublic, s.serveWebUI)
+	s.handle(http.MethodGet, webUIPattern, domain.PermissionPublic, s.serveWebUI)
 }
 
 // serveWebUI answers with a file of the build, or with the application's page, whose own router shows what the address means.

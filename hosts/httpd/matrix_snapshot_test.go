@@ -1,0 +1,91 @@
+package httpd_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/revenge-media/revenge/adapters/sqlstore"
+)
+
+// volatile is what changes by itself: who was last seen when, and the queue's own book-keeping.
+var volatile = map[string]bool{"last_seen_at": true, "ip": true, "user_agent": true, "device": true}
+
+// snapshot is all that the database holds, by table.
+func (h *household) snapshot(t *testing.T) map[string][]string {
+	t.Helper()
+	db := h.World.Store.(*sqlstore.Store).ReadDB()
+	query := "SELECT name FROM sqlite_master WHERE type = 'table'"
+	if strings.HasPrefix(h.World.App.Config.Database, "postgres") {
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+	}
+	names, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer names.Close()
+	var tables []string
+	for names.Next() {
+		var name string
+		if err := names.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(name, "river_") && !strings.HasPrefix(name, "sqlite_") {
+			tables = append(tables, name)
+		}
+	}
+	if err := names.Err(); err != nil || len(tables) < 15 {
+		t.Fatalf("only the tables %v, %v", tables, err)
+	}
+	all := map[string][]string{}
+	for _, table := range tables {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		list := []string{}
+		for rows.Next() {
+			if err := rows.Scan(into...); err != nil {
+				t.Fatal(err)
+			}
+			var row strings.Builder
+			for i, column := range columns {
+				if !volatile[column] {
+					fmt.Fprintf(&row, "%s=%v ", column, values[i])
+				}
+			}
+			list = append(list, row.String())
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+		slices.Sort(list)
+		all[table] = list
+	}
+	return all
+}
+
+// unchanged fails the test where the database is not as it was.
+func (h *household) unchanged(t *testing.T, before map[string][]string) {
+	t.Helper()
+	for table, rows := range h.snapshot(t) {
+		for _, row := range rows {
+			if _, was := slices.BinarySearch(before[table], row); !was {
+				t.Errorf("what was denied changed %s, which now has %.300s", table, row)
+			}
+		}
+		if len(rows) < len(before[table]) {
+			t.Errorf("what was denied deleted from %s", table)
+		}
+	}
+}
