@@ -44,7 +44,8 @@ type mp4Track struct {
 	chapterTracks  []uint32
 	empty          int64 // leading empty edit, movie ticks
 	mediaTime      int64
-	edits          int // that show media
+	lift           int64 // added to composition offsets, see raise
+	edits          int   // that show media
 	entryKind      string
 	entry          []byte // body of the first sample entry
 	external       bool   // its data lie in another file
@@ -96,6 +97,7 @@ func readMP4(ctx context.Context, in media.Input) (*mp4File, error) {
 		if err := t.joinFragments(); err != nil {
 			return nil, err
 		}
+		t.raise()
 	}
 	return f, nil
 }
@@ -732,12 +734,29 @@ func (t *mp4Track) joinFragments() error {
 	return nil
 }
 
+// raise makes offsets that are below 0 (version 1 of ctts and trun) into ones that are not, with an edit that is later by as much: ffmpeg and
+// what is made with it take them for a delay of the whole track in fragmented files.
+func (t *mp4Track) raise() {
+	lowest := int64(0)
+	for b := t.table.ctts; len(b) >= 8; b = b[8:] {
+		lowest = min(lowest, int64(int32(at32(b, 4))))
+	}
+	for _, s := range t.fragments {
+		lowest = min(lowest, int64(s.cto))
+	}
+	if lowest > -1<<28 {
+		t.lift = -lowest
+		t.mediaTime += t.lift
+	}
+}
+
 // each visits all samples of the track, those of the movie box first.
 func (f *mp4File) each(t *mp4Track, visit func(s *sample) error) error {
 	var last sample
 	err := t.table.each(f.w.size, func(s *sample) error {
 		last = *s
-		return visit(s)
+		last.cto = lifted(s.cto, t.lift)
+		return visit(&last)
 	})
 	if err != nil {
 		return err
@@ -748,6 +767,7 @@ func (f *mp4File) each(t *mp4Track, visit func(s *sample) error) error {
 	var total int64
 	for i := range t.fragments {
 		s := t.fragments[i]
+		s.cto = lifted(s.cto, t.lift)
 		if total += int64(s.size); total > f.w.size {
 			return damaged("packets overlap")
 		}
@@ -757,6 +777,8 @@ func (f *mp4File) each(t *mp4Track, visit func(s *sample) error) error {
 	}
 	return nil
 }
+
+func lifted(offset int32, by int64) int32 { return int32(min(int64(offset)+by, math.MaxInt32)) }
 
 func refused() error {
 	return fault.New(fault.Invalid, media.CodeRefused, "The file takes its pictures or sound from another file, which is never followed. Remux it into one file.")
