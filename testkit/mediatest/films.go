@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,10 @@ type film struct {
 	openGOP bool
 	// noDTS: the container tells no decode times, so that the suite compares presentation times only.
 	noDTS bool
+	// cut is how many seconds a second pass of ffmpeg cuts off the beginning without encoding: an edit list that begins inside a GOP.
+	cut float64
+	// lacing puts packets of sound together into blocks, and takes the sizes of clusters and the Cues away.
+	lacing byte
 	// uncut are tracks that MP4 cannot carry.
 	uncut []int
 }
@@ -69,6 +74,14 @@ func films() []film {
 		made("av1.mkv", film{}, "-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-g", "50", "-crf", "50", "-c:a", "libvorbis"),
 		made("hevc.mp4", film{}, "-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hev1", "-x265-params", "log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=0", "-c:a", "aac"),
 		made("vp9.mp4", film{}, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "50", "-c:a", "aac"),
+		made("hevc-open-gop.mp4", film{openGOP: true}, "-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params", "log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=1:bframes=4:b-pyramid=1", "-c:a", "libmp3lame"),
+		made("hevc-pyramid.mkv", film{}, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=0:bframes=4:b-pyramid=1", "-c:a", "flac"),
+		made("negative.mp4", film{}, with(pyramid, "-c:a", "aac", "-movflags", "+negative_cts_offsets")...),
+		made("vfr-fragmented.mp4", film{}, with(vfr, "-c:a", "libopus", "-strict", "-2", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")...),
+		made("cut.mp4", film{cut: 3.3}, with(pyramid, "-c:a", "aac")...),
+		made("cut-fragmented.mp4", film{cut: 3.3}, with(pyramid, "-c:a", "ac3", "-movflags", "+frag_keyframe+delay_moov")...),
+		made("laced.mkv", film{lacing: ebmlLacing}, with(pyramid, "-c:a", "libmp3lame")...),
+		made("laced-xiph.mkv", film{lacing: xiphLacing}, with(x264, "-bf", "0", "-c:a", "ac3", "-b:a", "96k")...),
 		made("pcm.mov", film{uncut: []int{1}}, with(x264, "-c:a", "pcm_s16le")...),
 	}
 }
@@ -95,8 +108,25 @@ func (f film) input(t testing.TB) media.Input {
 	}
 	path := filepath.Join(madeDir, f.name)
 	if _, err := os.Stat(path); err != nil {
+		whole := path
+		if f.cut > 0 || f.lacing > 0 {
+			whole = filepath.Join(madeDir, "whole-"+f.name)
+		}
 		run(t, "ffmpeg", append(append([]string{"-y", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=14", "-f", "lavfi", "-i", "sine=f=440:b=4:duration=14:sample_rate=48000",
-			"-map", "0:v", "-map", "1:a"}, f.args...), path)...)
+			"-map", "0:v", "-map", "1:a"}, f.args...), whole)...)
+		if f.cut > 0 {
+			var movflags []string
+			if at := slices.Index(f.args, "-movflags"); at >= 0 {
+				movflags = f.args[at : at+2]
+			}
+			run(t, "ffmpeg", slices.Concat([]string{"-ss", fmt.Sprint(f.cut), "-i", whole, "-c", "copy"}, movflags, []string{path})...)
+		}
+		if f.lacing > 0 {
+			b := laced(read(t, whole), f.lacing)
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return Open(t, path)
 }
@@ -164,9 +194,9 @@ type stream struct {
 }
 
 // probePackets lists the packets of a track in decode order.
-func probePackets(t testing.TB, path string, track int) (packets []probed, s stream) {
+func probePackets(t testing.TB, path string, track int, options ...string) (packets []probed, s stream) {
 	t.Helper()
-	out := run(t, "ffprobe", "-show_packets", "-show_streams", "-show_data_hash", "md5", "-select_streams", strconv.Itoa(track), "-of", "json", path)
+	out := run(t, "ffprobe", append(options, "-show_packets", "-show_streams", "-show_data_hash", "md5", "-select_streams", strconv.Itoa(track), "-of", "json", path)...)
 	var answer struct {
 		Packets []struct {
 			PTS, DTS *int64

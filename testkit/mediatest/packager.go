@@ -28,6 +28,9 @@ type Harness struct {
 	// Target is the shortest segment, in seconds, that the Packager was told to make. The films last 14 to 16 seconds with a
 	// keyframe every two, so that 2 to 4 gives several segments.
 	Target float64
+	// Process makes the command of another process, not yet started, that calls Serve with a Packager like this one, its standard input and
+	// its standard output.
+	Process func() *exec.Cmd
 }
 
 // RunPackager checks every promise of media.Packager. open is called once for each part, and twice where two processes
@@ -38,9 +41,12 @@ func RunPackager(t *testing.T, open func(t *testing.T) Harness) {
 			t.Skipf("%s is not installed; this suite makes its films with it", program)
 		}
 	}
-	for _, f := range films() {
-		t.Run("Segments/"+f.name, func(t *testing.T) { segments(t, open, f) })
-	}
+	t.Run("Segments", func(t *testing.T) {
+		cutters := startCutters(t, open(t).Process, 3)
+		for _, f := range films() {
+			t.Run(f.name, func(t *testing.T) { segments(t, open, f, cutters) })
+		}
+	})
 	t.Run("Facts", func(t *testing.T) { facts(t, open(t)) })
 	t.Run("Subtitles", func(t *testing.T) { subtitles(t, open(t)) })
 	t.Run("Elementary", func(t *testing.T) { elementary(t, open(t)) })
@@ -49,9 +55,9 @@ func RunPackager(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("StaleIndex", func(t *testing.T) { staleIndexes(t, open(t)) })
 }
 
-// segments proves that segments made in any order by two processes, put together, hold exactly the packets of the source,
-// with its times up to a constant, and that the grid is the pictures' tfdt.
-func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
+// segments proves that segments made in any order by processes that share nothing but the file, put together, hold exactly the packets of
+// the source, with its times up to a constant of the film, and that the grid is the pictures' tfdt.
+func segments(t *testing.T, open func(t *testing.T) Harness, f film, cutters []*cutter) {
 	t.Parallel()
 	in := f.input(t)
 	h, other := open(t), open(t)
@@ -72,7 +78,7 @@ func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkTimeline(t, line, m, h.Target)
+	checkTimeline(t, line, m, h.Target, f.cut)
 	tracks := []int{}
 	for _, v := range m.Video {
 		if !v.AttachedPicture {
@@ -97,15 +103,16 @@ func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
 				t.Fatal(err)
 			}
 			parts := make([][]byte, len(line.Segments))
-			for _, n := range rand.New(rand.NewPCG(7, uint64(track))).Perm(len(parts)) {
-				var a, b bytes.Buffer
-				if err := h.Packager.Segment(t.Context(), in, index, track, n, &a); err != nil {
+			random := rand.New(rand.NewPCG(7, uint64(track)))
+			for _, n := range random.Perm(len(parts)) {
+				var err error
+				if parts[n], err = oneOf(random, cutters).segment(in.Path, track, n); err != nil {
 					t.Fatalf("segment %d: %v", n, err)
 				}
-				if err := other.Packager.Segment(t.Context(), in, index, track, n, &b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
-					t.Fatalf("segment %d differs when another makes it (%v)", n, err)
+				var ours bytes.Buffer
+				if err := h.Packager.Segment(t.Context(), in, index, track, n, &ours); err != nil || !bytes.Equal(ours.Bytes(), parts[n]) {
+					t.Fatalf("segment %d differs when another process makes it (%v)", n, err)
 				}
-				parts[n] = a.Bytes()
 			}
 			var expected float64
 			for n, part := range parts {
@@ -129,18 +136,18 @@ func segments(t *testing.T, open func(t *testing.T) Harness, f film) {
 			earliest = min(earliest, start)
 		})
 	}
-	if math.Abs(earliest) > 0.1 {
+	if math.Abs(earliest) > 0.1 && f.cut == 0 { // what was cut off lies before the beginning, hidden by an edit
 		t.Errorf("the film begins at %.3f s and not at 0", earliest)
 	}
 	// The tracks must keep their distance: what is taken off must be the same for all of them.
 	for track, offset := range offsets {
-		if first := offsets[m.Video[0].Index]; math.Abs(offset-first) > 0.0021 {
+		if first := offsets[m.Video[0].Index]; math.Abs(offset-first) > 0.00101 {
 			t.Errorf("track %d moved by %.4f s against the picture", track, offset-first)
 		}
 	}
 }
 
-func checkTimeline(t *testing.T, line media.Timeline, m domain.Media, target float64) {
+func checkTimeline(t *testing.T, line media.Timeline, m domain.Media, target, cut float64) {
 	t.Helper()
 	sum := 0.0
 	for n, s := range line.Segments {
@@ -152,7 +159,7 @@ func checkTimeline(t *testing.T, line media.Timeline, m domain.Media, target flo
 		}
 		sum += s.Duration
 	}
-	if math.Abs(sum-line.Duration) > 1e-6 || math.Abs(line.Duration-m.Duration) > 1e-6 || m.Duration < 13 || m.Duration > 17 {
+	if math.Abs(sum-line.Duration) > 1e-6 || math.Abs(line.Duration-m.Duration) > 1e-6 || m.Duration < 13-cut || m.Duration > 17-cut {
 		t.Errorf("durations sum to %.6f, timeline %.6f, film %.6f", sum, line.Duration, m.Duration)
 	}
 	if m.KeyframeCount > 3 && len(line.Segments) < 3 {
@@ -163,8 +170,12 @@ func checkTimeline(t *testing.T, line media.Timeline, m domain.Media, target flo
 // samePackets compares source and output packet by packet, and returns by how many seconds the output lies earlier, and where it begins.
 func samePackets(t *testing.T, f film, source string, track int, out string) (earlier, start float64) {
 	t.Helper()
-	want, wantStream := probePackets(t, source, track)
-	got, stream := probePackets(t, out, 0)
+	var raw []string
+	if f.cut > 0 {
+		raw = []string{"-ignore_editlist", "1"} // else ffprobe leaves out what the edit hides
+	}
+	want, wantStream := probePackets(t, source, track, raw...)
+	got, stream := probePackets(t, out, 0, raw...)
 	base := wantStream.seconds
 	if stream != wantStream {
 		t.Errorf("a decoder finds %+v, in the source %+v", stream, wantStream)
@@ -173,7 +184,7 @@ func samePackets(t *testing.T, f film, source string, track int, out string) (ea
 	if len(want) != len(got) || len(want) == 0 {
 		t.Fatalf("%d packets of %d", len(got), len(want))
 	}
-	offset := want[0].pts - got[0].pts
+	offset := want[len(want)/2].pts - got[len(got)/2].pts
 	dtsOffset := want[0].dts - got[0].dts
 	wrong := 0
 	for i := range want {
@@ -184,11 +195,11 @@ func samePackets(t *testing.T, f film, source string, track int, out string) (ea
 		if i == 0 && f.noDTS { // ffmpeg guesses the first times of reordered pictures
 			continue
 		}
-		if w.key && !g.key {
+		if w.key != g.key {
 			wrong++
-			t.Errorf("packet %d is no keyframe any more", i)
+			t.Errorf("packet %d is a keyframe: %v, in the source %v", i, g.key, w.key)
 		}
-		if d := w.pts - g.pts; d < offset-1 || d > offset+1 || !f.noDTS && d != offset {
+		if d := w.pts - g.pts; d != offset {
 			wrong++
 			t.Errorf("packet %d is shown at %d, source %d (offset %d)", i, g.pts, w.pts, offset)
 		}
@@ -204,7 +215,43 @@ func samePackets(t *testing.T, f film, source string, track int, out string) (ea
 			t.FailNow()
 		}
 	}
-	return float64(offset) * base, float64(got[0].pts) * base
+	if dtsOffset != offset && !f.noDTS {
+		t.Errorf("decode times moved by %d, presentation by %d", dtsOffset, offset)
+	}
+	earlier, start = float64(offset)*base, float64(got[0].pts)*base
+	if f.cut > 0 { // as the edit lists say it, since ffprobe moves sound that an edit begins in
+		earlier += edited(t, source, track) - edited(t, out, 0)
+	}
+	return earlier, start
+}
+
+// edited is how much later a track is shown than its composition times, in seconds (ISO/IEC 14496-12, 8.6.6).
+func edited(t *testing.T, path string, track int) (later float64) {
+	t.Helper()
+	moov := find(read(t, path), "moov")
+	movie := float64(binary.BigEndian.Uint32(find(moov, "mvhd")[12:]))
+	for b := moov; len(b) >= 8; b = b[binary.BigEndian.Uint32(b):] {
+		if string(b[4:8]) != "trak" {
+			continue
+		}
+		if track--; track >= 0 {
+			continue
+		}
+		trak := b[8:binary.BigEndian.Uint32(b)]
+		scale := float64(binary.BigEndian.Uint32(find(trak, "mdia", "mdhd")[12:]))
+		elst := find(trak, "edts", "elst")
+		for e := elst[min(8, len(elst)):]; len(e) >= 12; e = e[12+8*int(elst[0]):] {
+			duration, at := int64(binary.BigEndian.Uint32(e)), int64(int32(binary.BigEndian.Uint32(e[4:])))
+			if elst[0] == 1 {
+				duration, at = int64(binary.BigEndian.Uint64(e)), int64(binary.BigEndian.Uint64(e[8:]))
+			}
+			if at >= 0 {
+				return later - float64(at)/scale
+			}
+			later += float64(duration) / movie
+		}
+	}
+	return later
 }
 
 // find returns the body of the first box of that path.
