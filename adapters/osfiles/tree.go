@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/files"
 )
@@ -37,52 +39,71 @@ func (*Tree) List(ctx context.Context, root, rel []byte) ([]files.Entry, error) 
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	local, err := r.local(rel)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := r.Stat(local); err != nil {
-		return nil, translate(err, root, rel)
-	} else if !info.IsDir() {
-		return nil, fault.New(fault.Invalid, files.CodeNotRegular, "%q is no folder.", display(join(root, rel)))
-	}
-	// One Root for the folder itself, so that looking at an entry costs one call and not one for each level.
-	folder, err := r.OpenRoot(local)
-	if err != nil {
-		return nil, translate(err, root, rel)
-	}
-	defer func() { _ = folder.Close() }()
-	handle, err := folder.Open(".")
+	handle, err := r.folder(rel)
 	if err != nil {
 		return nil, translate(err, root, rel)
 	}
 	defer func() { _ = handle.Close() }()
-	found, err := handle.ReadDir(-1)
+	names, err := handle.Readdirnames(-1)
 	if err != nil {
 		return nil, translate(err, root, rel)
 	}
-	entries := make([]files.Entry, 0, len(found))
-	for _, f := range found {
+	entries := make([]files.Entry, 0, len(names))
+	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
-		name := []byte(f.Name())
-		info, err := folder.Lstat(f.Name())
+		// By the folder's own handle and a bare name, so that looking at an entry costs one call and not one for each level.
+		var info unix.Stat_t
+		err := ignoringEINTR(func() error { return unix.Fstatat(int(handle.Fd()), name, &info, unix.AT_SYMLINK_NOFOLLOW) })
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		below := join(rel, name)
-		var entry files.Entry
-		if err != nil {
-			entry.Err = translate(err, root, below)
-		} else if entry, err = r.describe(info, below); err != nil {
-			entry = files.Entry{Err: err}
+		entry := files.Entry{
+			Dir: info.Mode&unix.S_IFMT == unix.S_IFDIR, Regular: info.Mode&unix.S_IFMT == unix.S_IFREG, Size: info.Size,
+			ModifiedAt: time.Unix(info.Mtim.Unix()).UTC(), Inode: strconv.FormatUint(info.Ino, 10),
 		}
-		entry.Name = name
+		if err == nil && info.Mode&unix.S_IFMT == unix.S_IFLNK {
+			entry, err = r.target(join(rel, []byte(name)))
+		}
+		if err != nil {
+			entry = files.Entry{Err: translate(err, root, join(rel, []byte(name)))}
+		}
+		entry.Name = []byte(name)
 		entries = append(entries, entry)
 	}
 	slices.SortFunc(entries, func(a, b files.Entry) int { return bytes.Compare(a.Name, b.Name) })
 	return entries, nil
+}
+
+// folder opens a folder.
+func (r *root) folder(rel []byte) (*os.File, error) {
+	name, err := lexical(rel)
+	if err != nil {
+		return nil, err
+	}
+	info, err := r.Root.Stat(name)
+	if escapes(err) {
+		if name, err = r.local(rel); err != nil {
+			return nil, err
+		}
+		info, err = r.Root.Stat(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fault.New(fault.Invalid, files.CodeNotRegular, "%q is no folder.", display(join([]byte(r.path), rel)))
+	}
+	return r.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+func ignoringEINTR(fn func() error) error {
+	for {
+		if err := fn(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // Stat implements files.Tree.
@@ -240,17 +261,29 @@ func lexical(rel []byte) (string, error) {
 
 // describe makes an Entry (without name) of what Lstat found at rel, following a symlink as far as it stays within.
 func (r *root) describe(info fs.FileInfo, rel []byte) (files.Entry, error) {
-	symlink := info.Mode()&fs.ModeSymlink != 0
-	if symlink {
-		local, err := r.local(rel)
-		if err != nil {
-			return files.Entry{}, err
-		}
-		if info, err = r.Stat(local); err != nil {
-			return files.Entry{}, translate(err, []byte(r.path), rel)
-		}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return r.target(rel)
 	}
-	return files.Entry{Dir: info.IsDir(), Regular: info.Mode().IsRegular(), Symlink: symlink, Size: info.Size(), ModifiedAt: info.ModTime().UTC(), Inode: inode(info)}, nil
+	return entryOf(info), nil
+}
+
+// target describes what the symlink at rel leads to.
+func (r *root) target(rel []byte) (files.Entry, error) {
+	local, err := r.local(rel)
+	if err != nil {
+		return files.Entry{}, err
+	}
+	info, err := r.Root.Stat(local)
+	if err != nil {
+		return files.Entry{}, translate(err, []byte(r.path), rel)
+	}
+	entry := entryOf(info)
+	entry.Symlink = true
+	return entry, nil
+}
+
+func entryOf(info fs.FileInfo) files.Entry {
+	return files.Entry{Dir: info.IsDir(), Regular: info.Mode().IsRegular(), Size: info.Size(), ModifiedAt: info.ModTime().UTC(), Inode: inode(info)}
 }
 
 // checked finds the path under which other programs see the file that was opened, and that it is that file and inside the root.

@@ -131,20 +131,26 @@ func below(folder []byte) (from, to []byte) {
 	return append(key[:len(key):len(key)], 0), append(key[:len(key):len(key)], 1)
 }
 
-// known runs q, which has conditions and an order.
+// known runs q, which has conditions and an order. A rescan reads all files of a library by it, so the rows are read without a model.
 func (r files) known(ctx context.Context, q *bun.SelectQuery) ([]store.KnownFile, error) {
-	var rows []fileRow
-	if err := q.Model(&rows).Column("id", "walk_key", "size", "modified_at", "state", "fingerprint", "inode", "vanished_at", "sidecars", "beside").Scan(ctx); err != nil {
+	rows, err := q.TableExpr("movie_files AS f").Column("f.id", "f.walk_key", "f.size", "f.modified_at", "f.state", "f.vanished_at", "f.beside").Rows(ctx)
+	if err != nil {
 		return nil, translated(ctx, err, "file")
 	}
-	known := make([]store.KnownFile, len(rows))
-	for i, row := range rows {
-		known[i] = store.KnownFile{
-			ID: row.ID, Raw: rawOf(row.WalkKey), Size: row.Size, ModifiedAt: row.ModifiedAt.time(), State: row.State, Fingerprint: row.Fingerprint,
-			Inode: row.Inode, VanishedAt: row.VanishedAt.timeOrNil(), Sidecars: row.Sidecars.V, Beside: row.Beside,
+	defer rows.Close()
+	known := []store.KnownFile{}
+	for rows.Next() {
+		var k store.KnownFile
+		var key []byte
+		var modified micros
+		var vanished *micros
+		if err := rows.Scan(&k.ID, &key, &k.Size, &modified, &k.State, &vanished, &k.Beside); err != nil {
+			return nil, translated(ctx, err, "file")
 		}
+		k.Raw, k.ModifiedAt, k.VanishedAt = rawOf(key), modified.time(), vanished.timeOrNil()
+		known = append(known, k)
 	}
-	return known, nil
+	return known, translated(ctx, rows.Err(), "file")
 }
 
 // Insert implements store.Files.

@@ -86,7 +86,7 @@ func (s *Service) recognise(ctx context.Context, root []byte) (titles []Title, v
 		enter:   func([]byte) error { return nil },
 		trouble: func([]byte, error) error { return nil },
 	}
-	partial = w.folder(ctx, nil, 0) != nil
+	partial = w.walk(ctx, nil) != nil
 	titles = []Title{}
 	for _, m := range naming.Group(paths).Movies {
 		if m.Title != "" {

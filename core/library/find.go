@@ -72,7 +72,7 @@ func (r *run) walk(ctx context.Context, i int) error {
 		enter:   func(position []byte) error { return m.reached(ctx, position) },
 		trouble: func(raw []byte, err error) error { return m.trouble(ctx, raw, err) },
 	}
-	if err := walker.folder(ctx, w.Folder, 0); err != nil {
+	if err := walker.walk(ctx, w.Folder); err != nil {
 		if errors.Is(err, errPause) {
 			return nil
 		}

@@ -87,13 +87,83 @@ type walker struct {
 	enter func(position []byte) error
 	// trouble gets the raw path of what cannot be looked at.
 	trouble func(raw []byte, err error) error
+	// ahead are listings of folders that come next, by raw path: several are asked for at a time, since a disk or a network takes its time for each.
+	ahead map[string]chan listing
+	// begun counts them by depth.
+	begun [maxDepth + 1]int
+}
+
+// listing is what a folder holds, or why that cannot be said.
+type listing struct {
+	entries []files.Entry
+	err     error
+}
+
+// lookAhead is how many folders of one folder are listed before the walk comes to them.
+const lookAhead = 16
+
+// walk goes over a folder and all below it.
+func (w *walker) walk(ctx context.Context, raw []byte) error {
+	w.ahead = map[string]chan listing{}
+	ahead, stop := context.WithCancel(ctx)
+	defer func() {
+		stop()
+		for _, l := range w.ahead {
+			<-l
+		}
+	}()
+	return w.folder(ahead, raw, 0)
+}
+
+// list returns what a folder holds.
+func (w *walker) list(ctx context.Context, raw []byte, depth int) ([]files.Entry, error) {
+	if begun, ok := w.ahead[string(raw)]; ok {
+		delete(w.ahead, string(raw))
+		w.begun[depth]--
+		l := <-begun
+		return l.entries, l.err
+	}
+	return w.tree.List(ctx, w.root, raw)
+}
+
+// prepare begins to list the first folders among entries of a folder at a depth.
+func (w *walker) prepare(ctx context.Context, folder []byte, entries []files.Entry, depth int) {
+	for _, e := range entries {
+		if w.begun[depth+1] >= lookAhead {
+			return
+		}
+		raw := join(folder, e.Name)
+		if _, begun := w.ahead[string(raw)]; begun || !w.enters(raw, e, depth) {
+			continue
+		}
+		l := make(chan listing, 1)
+		w.ahead[string(raw)] = l
+		w.begun[depth+1]++
+		go func() {
+			entries, err := w.tree.List(ctx, w.root, raw)
+			l <- listing{entries, err}
+		}()
+	}
+}
+
+// enters tells whether an entry is a folder that the walk goes into.
+func (w *walker) enters(raw []byte, e files.Entry, depth int) bool {
+	if !e.Dir || e.Err != nil || e.Symlink || depth == maxDepth || naming.IgnoredName(string(e.Name)) || len(raw) > maxPath {
+		return false
+	}
+	if len(w.after) == 0 {
+		return true
+	}
+	key := store.WalkKey(raw)
+	passed := bytes.Compare(key, w.after) <= 0 && !bytes.HasPrefix(w.after, append(key, 0))
+	return !passed
 }
 
 func (w *walker) folder(ctx context.Context, raw []byte, depth int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	entries, err := w.tree.List(ctx, w.root, raw)
+	entries, err := w.list(ctx, raw, depth)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -119,7 +189,10 @@ func (w *walker) folder(ctx context.Context, raw []byte, depth int) error {
 		return err
 	}
 	companions := companionsOf(raw, entries)
-	for _, e := range entries {
+	for i, e := range entries {
+		if e.Dir && depth < maxDepth && w.begun[depth+1] <= lookAhead/2 {
+			w.prepare(ctx, raw, entries[i:min(i+2*lookAhead, len(entries))], depth)
+		}
 		if err := w.entry(ctx, raw, e, companions, depth); err != nil {
 			return err
 		}
@@ -136,9 +209,7 @@ func (w *walker) entry(ctx context.Context, folder []byte, e files.Entry, compan
 		return w.unseen(ctx, raw, name, e.Err)
 	}
 	if e.Dir {
-		key := store.WalkKey(raw)
-		passed := bytes.Compare(key, w.after) <= 0 && !bytes.HasPrefix(w.after, append(key, 0))
-		if passed || e.Symlink || depth == maxDepth {
+		if !w.enters(raw, e, depth) {
 			return nil
 		}
 		return w.folder(ctx, raw, depth+1)
@@ -304,25 +375,47 @@ type knownFiles struct {
 	after  []byte
 	page   []store.KnownFile
 	end    bool
+	// next page, which is read while this one is compared.
+	coming chan knownPage
+}
+
+type knownPage struct {
+	files []store.KnownFile
+	err   error
 }
 
 // next returns the first known file that was not taken yet, or nil at the end.
 func (k *knownFiles) next(ctx context.Context) (*store.KnownFile, error) {
-	const size = 500
+	const size = 1000
 	if len(k.page) == 0 && !k.end {
-		page, err := k.repos.Known(ctx, k.path, k.prefix, k.after, size)
-		if err != nil {
-			return nil, err
+		if k.coming == nil {
+			k.read(ctx, size)
 		}
-		k.page, k.end = page, len(page) < size
-		if len(page) > 0 {
-			k.after = store.WalkKey(page[len(page)-1].Raw)
+		page := <-k.coming
+		k.coming = nil
+		if page.err != nil {
+			return nil, page.err
+		}
+		k.page, k.end = page.files, len(page.files) < size
+		if len(k.page) > 0 {
+			k.after = store.WalkKey(k.page[len(k.page)-1].Raw)
+		}
+		if !k.end {
+			k.read(ctx, size)
 		}
 	}
 	if len(k.page) == 0 {
 		return nil, nil
 	}
 	return &k.page[0], nil
+}
+
+func (k *knownFiles) read(ctx context.Context, size int) {
+	k.coming = make(chan knownPage, 1)
+	go func(coming chan<- knownPage, after []byte) {
+		files, err := k.repos.Known(ctx, k.path, k.prefix, after, size)
+		coming <- knownPage{files, err}
+	}(k.coming, k.after)
 }
 
 func (k *knownFiles) take() { k.page = k.page[1:] }

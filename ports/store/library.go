@@ -44,16 +44,13 @@ type Scans interface {
 
 // KnownFile is what a walk compares with.
 type KnownFile struct {
-	ID          domain.ID
-	Raw         []byte
-	Size        int64
-	ModifiedAt  time.Time
-	State       domain.FileState
-	Fingerprint string
-	Inode       string
-	VanishedAt  *time.Time
-	Sidecars    []domain.Sidecar
-	Beside      string
+	ID         domain.ID
+	Raw        []byte
+	Size       int64
+	ModifiedAt time.Time
+	State      domain.FileState
+	VanishedAt *time.Time
+	Beside     string
 }
 
 // FileFilter restricts Files.List; zero fields do not.
