@@ -30,7 +30,7 @@ func sessionCookie(t *testing.T, s *world.Server, login string) *http.Cookie {
 	return cookies[0]
 }
 
-func TestTheSessionCookieIsOutOfReachOfScriptsAndOtherSites(t *testing.T) {
+func TestS8TheSessionCookieIsOutOfReachOfScriptsAndOtherSites(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]world.ServeOption{"revenge": nil, "__Host-revenge": {world.TLS()}} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestTheSessionCookieIsOutOfReachOfScriptsAndOtherSites(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAnotherSiteCausedAreRefused(t *testing.T) {
+func TestS8RequestsThatAnotherSiteCausedAreRefused(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
@@ -105,7 +105,7 @@ func forged(t *testing.T, token string, header map[string]any, signature string)
 	return base64.RawURLEncoding.EncodeToString(data) + "." + parts[1] + "." + signature
 }
 
-func TestOnlyOwnAccessTokensOpenTheAPI(t *testing.T) {
+func TestS6OnlyOwnAccessTokensOpenTheAPI(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s, ann := w.Serve(t), w.Admin(t)
@@ -157,7 +157,7 @@ func TestOnlyOwnAccessTokensOpenTheAPI(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsUsedOnceAndItsReuseEndsTheSession(t *testing.T) {
+func TestS5ARefreshTokenIsUsedOnceAndItsReuseEndsTheSession(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
@@ -181,7 +181,7 @@ func TestARefreshTokenIsUsedOnceAndItsReuseEndsTheSession(t *testing.T) {
 	}
 }
 
-func TestASessionThatEndsIsRefusedWithinASecondWhateverItWasShownBy(t *testing.T) {
+func TestS7ASessionThatEndsIsRefusedWithinASecondWhateverItWasShownBy(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s, ulf := w.Serve(t), w.User(t)
@@ -231,7 +231,7 @@ func TestASessionThatEndsIsRefusedWithinASecondWhateverItWasShownBy(t *testing.T
 	}
 }
 
-func TestADisabledAccountIsOutAtOnce(t *testing.T) {
+func TestS7ADisabledAccountIsOutAtOnce(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s, ulf := w.Serve(t), w.User(t)
@@ -247,7 +247,7 @@ func TestADisabledAccountIsOutAtOnce(t *testing.T) {
 	}
 }
 
-func TestOfManyClaimsOneMakesTheOwner(t *testing.T) {
+func TestS31OfManyClaimsOneMakesTheOwner(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
@@ -326,7 +326,7 @@ func TestSigningInTellsNothingOfWhoThereIs(t *testing.T) {
 	}
 }
 
-func TestAWeakPasswordIsToldByItsField(t *testing.T) {
+func TestS1AWeakPasswordIsToldByItsField(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
-func TestInputBeyondTheLimitsIsRefused(t *testing.T) {
+func TestS30InputBeyondTheLimitsIsRefused(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
@@ -51,7 +51,7 @@ func TestInputBeyondTheLimitsIsRefused(t *testing.T) {
 	}
 }
 
-func TestABodyOverAMegabyteIsRefusedHoweverItIsSent(t *testing.T) {
+func TestS30ABodyOverAMegabyteIsRefusedHoweverItIsSent(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
@@ -67,7 +67,7 @@ func TestABodyOverAMegabyteIsRefusedHoweverItIsSent(t *testing.T) {
 	}
 }
 
-func TestASlowHeaderIsCutOffAfterFiveSeconds(t *testing.T) {
+func TestS30ASlowHeaderIsCutOffAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)

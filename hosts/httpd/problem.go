@@ -165,9 +165,11 @@ func sentence(s string) string {
 	return strings.TrimSuffix(strings.ToUpper(s[:1])+s[1:], ".") + "."
 }
 
-// huma keeps its error constructor in package variables; all servers of a process share this one, which depends on nothing but the request.
+// huma keeps its error constructor and its rules in package variables; all servers of a process share this one, which depends on nothing but the request.
 func init() {
 	huma.DefaultArrayNullable = false
+	// "Login" beside "login" would pass for the same field, unchecked, and be the one that encoding/json takes (S30).
+	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return validationProblem(context.Background(), status, message, errs)
 	}

@@ -72,7 +72,7 @@ func (th theatre) sound(n int) string {
 	return address + "/audio/" + strconv.Itoa(th.encodes.Selected.Parts[0].Audio[0].Index) + "/aac/" + strconv.Itoa(n) + ".m4s"
 }
 
-func TestStreamsEndWithinASecondOfTheirSession(t *testing.T) {
+func TestS7StreamsEndWithinASecondOfTheirSession(t *testing.T) {
 	t.Parallel()
 	th := newTheatre(t, false)
 	browser := th.Browser(th.World.User(t))
@@ -123,7 +123,7 @@ func TestALibraryThatIsTakenAwayStopsPlaying(t *testing.T) {
 	}
 }
 
-func TestAStreamTokenOpensItsFilmsMediaAndNothingElse(t *testing.T) {
+func TestS19AStreamTokenOpensItsFilmsMediaAndNothingElse(t *testing.T) {
 	t.Parallel()
 	th := newTheatre(t, true)
 	address := th.encodes.Selected.Parts[0].URL
