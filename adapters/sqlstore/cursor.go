@@ -64,6 +64,9 @@ func (k keyset) values(cursor string, into ...any) error {
 		if string(part) == "null" || json.Unmarshal(part, into[i]) != nil {
 			return bad
 		}
+		if text, ok := into[i].(*string); ok && strings.ContainsRune(*text, 0) { // no database takes it
+			return bad
+		}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func TestCursorOfAnotherListFilterOrderOrFormIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, cursor := range []string{"x", "!", good[:len(good)-2], "AA" + good[2:], order.cursor(1, "x"), order.cursor(nil, 1)} {
+	for _, cursor := range []string{"x", "!", good[:len(good)-2], "AA" + good[2:], order.cursor(1, "x"), order.cursor(nil, 1), order.cursor("x\x00", 1)} {
 		if err := order.values(cursor, new(string), new(int)); fault.CodeOf(err) != store.CodeBadCursor {
 			t.Errorf("%q: %v", cursor, err)
 		}

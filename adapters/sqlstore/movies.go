@@ -140,14 +140,25 @@ func folded(s string) string {
 // titleKey is the folded title without its spaces; a title of signs alone is its own key.
 func titleKey(title string) string {
 	if key := strings.ReplaceAll(folded(title), " ", ""); key != "" {
-		return key
+		return keyed(key)
 	}
-	return strings.TrimSpace(title)
+	return keyed(strings.TrimSpace(title))
+}
+
+// longestKey is how much of a title its keys hold, in bytes: more would fit into no row of a PostgreSQL index, and tells no films apart.
+const longestKey = 400
+
+// keyed is as much of a folded text as keys hold.
+func keyed(folded string) string {
+	if len(folded) <= longestKey {
+		return folded
+	}
+	return strings.ToValidUTF8(folded[:longestKey], "")
 }
 
 // sortKeyOf returns the key of a sort title and the letter that it is found under.
 func sortKeyOf(sortTitle string) (key, letter string) {
-	key = folded(sortTitle)
+	key = keyed(folded(sortTitle))
 	first, _ := utf8.DecodeRuneInString(key)
 	if upper := unicode.ToUpper(first); unicode.IsLetter(first) && upper != first {
 		return "1" + key, string(upper)
@@ -417,7 +428,7 @@ func (r movies) ReplaceCredits(ctx context.Context, movie domain.ID, credits []d
 	}
 	rows := make([]creditRow, len(credits))
 	for i, c := range credits {
-		rows[i] = creditRow{MovieID: movie, Position: i, Department: c.Department, Billing: c.Order, Person: c.Person, PersonKey: folded(c.Person), Role: c.Role}
+		rows[i] = creditRow{MovieID: movie, Position: i, Department: c.Department, Billing: c.Order, Person: c.Person, PersonKey: keyed(folded(c.Person)), Role: c.Role}
 	}
 	// Both databases bound how much one statement may hold.
 	for chunk := range slices.Chunk(rows, 200) {
@@ -523,7 +534,7 @@ func filters(user domain.ID, f domain.MovieFilter) (list []clause) {
 		add("EXISTS (SELECT 1 FROM movie_genres AS g WHERE g.movie_id = m.id AND "+genres.text+")", genres.args...)
 	}
 	if f.Person != "" {
-		add("m.id IN (SELECT c.movie_id FROM movie_credits AS c WHERE c.person_key = ?)", folded(f.Person))
+		add("m.id IN (SELECT c.movie_id FROM movie_credits AS c WHERE c.person_key = ?)", keyed(folded(f.Person)))
 	}
 	if f.YearFrom != 0 {
 		add("m.year >= ?", f.YearFrom)
