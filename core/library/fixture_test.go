@@ -72,11 +72,17 @@ func (c *clock) pass(d time.Duration) {
 // newWorld makes a library of these files, of which none was changed lately.
 func newWorld(t *testing.T, paths ...string) *world {
 	t.Helper()
+	return newWorldOn(t, sqlstoretest.SQLite, paths...)
+}
+
+// newWorldOn is newWorld on another database.
+func newWorldOn(t *testing.T, open func(testing.TB, sqlstore.Config) *sqlstore.Store, paths ...string) *world {
+	t.Helper()
 	w := &world{t: t, root: t.TempDir(), queue: &queue{}, clock: &clock{}, tree: &tree{Tree: osfiles.NewTree()}, packer: &packer{}, bus: membus.New()}
 	for _, p := range paths {
 		w.write(p, "film "+p)
 	}
-	w.open()
+	w.open(open)
 	l, err := w.Create(t.Context(), owner, library.Draft{Name: "Films", Paths: []string{w.root}, Open: true})
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +91,8 @@ func newWorld(t *testing.T, paths ...string) *world {
 	return w
 }
 
-func (w *world) open() {
-	w.store = sqlstoretest.SQLite(w.t, sqlstore.Config{Enqueuer: w.queue, Publisher: w.bus})
+func (w *world) open(open func(testing.TB, sqlstore.Config) *sqlstore.Store) {
+	w.store = open(w.t, sqlstore.Config{Enqueuer: w.queue, Publisher: w.bus})
 	logger := slog.New(slog.NewTextHandler(w.t.Output(), nil))
 	kept := &memoryBlobs{content: map[string][]byte{}}
 	w.deps = library.Deps{
