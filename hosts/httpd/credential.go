@@ -22,22 +22,18 @@ type credential struct {
 	err error
 }
 
-type contextKey int
-
-const keyCredential contextKey = iota
-
+// credentialOf returns what the request showed, or why it shows nothing.
 func credentialOf(ctx context.Context) credential {
-	c, ok := ctx.Value(keyCredential).(credential)
-	if !ok {
-		c.err = fault.New(fault.Unauthenticated, "auth.required", "Sign in to use this.")
+	if x := exchangeOf(ctx); x != nil {
+		return x.credential
 	}
-	return c
+	return credential{err: errNobody}
 }
+
+var errNobody = fault.New(fault.Unauthenticated, "auth.required", "Sign in to use this.")
 
 // actorOf returns who acts; routes behind a permission always have one.
 func actorOf(ctx context.Context) domain.Actor { return credentialOf(ctx).actor }
-
-func requestID(ctx context.Context) string { return middleware.GetReqID(ctx) }
 
 // cookieName is the session cookie's. The __Host- prefix (RFC 6265bis) needs Secure, so plain-HTTP set-ups on localhost or a
 // home network get a name without it.
@@ -102,12 +98,13 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 				s.writeProblem(w, r, fault.Wrap(err, fault.Forbidden, "csrf.cross_origin", "This request came from another site and was refused."))
 				return
 			}
-			c.err = fault.New(fault.Unauthenticated, "auth.required", "Sign in to use this.")
+			c.err = errNobody
 		}
 		if c.err == nil {
 			s.core.Auth.Seen(ctx, c.session, clientIP(r), r.UserAgent())
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, keyCredential, c)))
+		exchangeOf(ctx).credential = c
+		next.ServeHTTP(w, r)
 	})
 }
 

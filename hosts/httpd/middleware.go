@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,20 +16,45 @@ import (
 	"github.com/revenge-media/revenge/core/domain"
 )
 
-// requestIDs gives every request an id of its own; a client's is never taken over, so that nobody writes into the log.
-func requestIDs(next http.Handler) http.Handler {
+// exchange is what the middleware knows of one request and its answer. The request's context holds it once, so that no layer copies the
+// request to add to it.
+type exchange struct {
+	id         string
+	credential credential
+	// answer tells what was written so far.
+	answer middleware.WrapResponseWriter
+}
+
+type contextKey int
+
+const keyExchange contextKey = iota
+
+// exchangeOf is nil outside of a request.
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(keyExchange).(*exchange)
+	return x
+}
+
+func requestID(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil {
+		return x.id
+	}
+	return ""
+}
+
+// begun gives every request an id of its own; a client's is never taken over, so that nobody writes into the log.
+func begun(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := domain.NewID().String()
-		w.Header().Set("X-Request-Id", id)
-		r.Header.Set(middleware.RequestIDHeader, id)
-		middleware.RequestID(next).ServeHTTP(w, r)
+		x := &exchange{id: domain.NewID().String(), answer: middleware.NewWrapResponseWriter(w, r.ProtoMajor)}
+		x.credential.err = errNobody
+		w.Header()["X-Request-Id"] = []string{x.id}
+		next.ServeHTTP(x.answer, r.WithContext(context.WithValue(r.Context(), keyExchange, x)))
 	})
 }
 
 // recovered turns a panic into a problem; the server goes on. An answer that has begun is broken off: half of one is never taken for a whole.
 func (s *Server) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
-		w := middleware.NewWrapResponseWriter(plain, r.ProtoMajor)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			thrown := recover()
 			if thrown == nil {
@@ -38,7 +64,7 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 				panic(thrown)
 			}
 			s.logger.Error("a handler panicked", "panic", thrown, "stack", string(debug.Stack()), "requestId", requestID(r.Context()))
-			if w.Status() != 0 {
+			if exchangeOf(r.Context()).answer.Status() != 0 {
 				panic(http.ErrAbortHandler)
 			}
 			s.writeProblem(w, r, fmt.Errorf("panic: %v", thrown))
@@ -51,41 +77,51 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		next.ServeHTTP(wrapped, r)
+		next.ServeHTTP(w, r)
+		answer := exchangeOf(r.Context()).answer
 		route := chi.RouteContext(r.Context()).RoutePattern()
 		if route == "" {
 			route = "none"
 		}
-		status := wrapped.Status()
+		status := answer.Status()
 		if status == 0 {
 			status = http.StatusOK
 		}
-		s.metrics.observe(r.Method, route, status, time.Since(start))
+		took := time.Since(start)
+		s.metrics.observe(r.Method, route, status, took)
 		level := slog.LevelDebug
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelWarn
 		}
+		if !s.logger.Enabled(r.Context(), level) {
+			return
+		}
 		s.logger.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("route", route), slog.Int("status", status),
-			slog.Int("bytes", wrapped.BytesWritten()), slog.Duration("duration", time.Since(start)), slog.String("ip", clientIP(r)), slog.String("requestId", requestID(r.Context())))
+			slog.Int("bytes", answer.BytesWritten()), slog.Duration("duration", took), slog.String("ip", clientIP(r)), slog.String("requestId", requestID(r.Context())))
 	})
 }
 
-// secured sets the headers of S28 on every answer, errors included.
+// secured sets the headers of S28 on every answer, errors included. All answers share the values.
 func (s *Server) secured(next http.Handler) http.Handler {
+	always := http.Header{
+		"X-Content-Type-Options":       {"nosniff"},
+		"Referrer-Policy":              {"same-origin"},
+		"Content-Security-Policy":      {s.webui.policy},
+		"Cross-Origin-Opener-Policy":   {"same-origin"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
+		"Permissions-Policy":           {"camera=(), microphone=(), geolocation=(), interest-cohort=()"},
+	}
+	notStored, overTLS := []string{"no-store"}, []string{"max-age=31536000"}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Content-Security-Policy", s.webui.policy)
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), interest-cohort=()")
+		for name, values := range always {
+			h[name] = values[:1:1] // which Add copies
+		}
 		if strings.HasPrefix(r.URL.Path, "/api/") {
-			h.Set("Cache-Control", "no-store")
+			h["Cache-Control"] = notStored[:1:1]
 		}
 		if s.isSecure(r) {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h["Strict-Transport-Security"] = overTLS[:1:1]
 		}
 		next.ServeHTTP(w, r)
 	})

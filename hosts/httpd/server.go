@@ -68,7 +68,7 @@ func New(config Config) (*Server, error) {
 		}
 		addresses = middleware.ClientIPFromXFF(prefixes...)
 	}
-	s.router.Use(middleware.GetHead, requestIDs, addresses, s.observed, s.secured, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.recovered, s.authenticate)
+	s.router.Use(middleware.GetHead, begun, addresses, s.observed, s.secured, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.recovered, s.authenticate)
 	s.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
 	})
