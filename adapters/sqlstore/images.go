@@ -95,7 +95,12 @@ func (r images) Looked(ctx context.Context, movie domain.ID, looked time.Time) e
 
 func (r images) WithoutPicture(ctx context.Context, library domain.ID, before time.Time, after domain.ID, limit int) ([]domain.ID, error) {
 	ids := []domain.ID{}
-	err := r.db.NewSelect().TableExpr("movies AS m").Column("m.id").Where("m.library_id = ?", library).Where("m.id > ?", after).
+	// SQLite would walk over an index of the whole library and sort it each time; the plus keeps it to the order of ids.
+	ofLibrary := "+m.library_id = ?"
+	if r.postgres {
+		ofLibrary = "m.library_id = ?"
+	}
+	err := r.db.NewSelect().TableExpr("movies AS m").Column("m.id").Where(ofLibrary, library).Where("m.id > ?", after).
 		Where("(m.pictures_at IS NULL OR m.pictures_at < ?)", at(before)).Order("m.id").Limit(int64(limit)).Scan(ctx, &ids)
 	return ids, translated(ctx, err, "movie")
 }

@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,11 +19,14 @@ const (
 	lateFilms    = 200
 )
 
+// pictureBatch is for how many films pictures are looked for before that is committed, unless readTime is over first.
+const pictureBatch = 100
+
 // artwork looks for the pictures of films whose files changed, and of those that nobody looked at yet.
 func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	for len(r.cur.Films) > 0 {
-		some := slices.Clone(r.cur.Films[:min(len(r.cur.Films), r.Readers)])
-		if err := r.picture(ctx, some, 1, func(to *run) { to.cur.Films = to.cur.Films[len(some):] }); err != nil {
+		some := slices.Clone(r.cur.Films[:min(len(r.cur.Films), pictureBatch)])
+		if err := r.picture(ctx, some, 1, func(to *run, films []domain.ID) { to.cur.Films = to.cur.Films[len(films):] }); err != nil {
 			return false, err
 		}
 		if r.over() {
@@ -34,14 +38,14 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 		before = r.cur.since(r.scan)
 	}
 	for {
-		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, r.Readers)
+		some, err := r.Store.Read().Images.WithoutPicture(ctx, r.library.ID, before, r.cur.Pictured, pictureBatch)
 		if err != nil {
 			return false, err
 		}
 		if len(some) == 0 {
 			break
 		}
-		if err := r.picture(ctx, some, 1, func(to *run) { to.cur.Pictured = some[len(some)-1] }); err != nil {
+		if err := r.picture(ctx, some, 1, func(to *run, films []domain.ID) { to.cur.Pictured = films[len(films)-1] }); err != nil {
 			return false, err
 		}
 		if r.over() {
@@ -51,7 +55,7 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	// One at a time, so that none has less than the whole of what the machine has left.
 	for len(r.cur.Late) > 0 {
 		next := r.cur.Late[0]
-		if err := r.picture(ctx, []domain.ID{next.Film}, next.Tries+1, func(to *run) { to.cur.Late = to.cur.Late[1:] }); err != nil {
+		if err := r.picture(ctx, []domain.ID{next.Film}, next.Tries+1, func(to *run, _ []domain.ID) { to.cur.Late = to.cur.Late[1:] }); err != nil {
 			return false, err
 		}
 		if r.over() {
@@ -61,13 +65,18 @@ func (r *run) artwork(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// picture refreshes some films, a few at a time, and commits that it did. Those that took too long are late, until they were tried often
-// enough; other films whose pictures fail are left for the next scan.
-func (r *run) picture(ctx context.Context, films []domain.ID, try int, done func(to *run)) error {
+// picture refreshes the first of some films, a few at a time and at least one, and commits that it did. Those that took too long are late, until
+// they were tried often enough; other films whose pictures fail are left for the next scan.
+func (r *run) picture(ctx context.Context, films []domain.ID, try int, done func(to *run, films []domain.ID)) error {
 	slow := make([]bool, len(films))
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(r.Readers)
+	until := r.batchEnd()
 	for i, id := range films {
+		if i > 0 && time.Now().After(until) {
+			films = films[:i]
+			break
+		}
 		group.Go(func() error {
 			hurry, cancel := context.WithTimeout(within, r.PictureTime)
 			defer cancel()
@@ -82,7 +91,7 @@ func (r *run) picture(ctx context.Context, films []domain.ID, try int, done func
 		return err
 	}
 	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error {
-		done(to)
+		done(to, films)
 		for i, id := range films {
 			known := slices.ContainsFunc(to.cur.Late, func(l late) bool { return l.Film == id })
 			if slow[i] && !known && try < pictureTries && len(to.cur.Late) < lateFilms {

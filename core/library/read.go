@@ -186,7 +186,7 @@ func (r *run) readSome(ctx context.Context, list []domain.File) ([]domain.File, 
 			}
 		}
 	}()
-	until := time.Now().Add(readTime)
+	until := r.batchEnd()
 	readings = readings[:r.parallel(readings, until, func(rd *reading) { r.fingerprint(ctx, rd) })]
 	if err := r.findMoves(ctx, readings); err != nil {
 		return nil, err
@@ -199,6 +199,14 @@ func (r *run) readSome(ctx context.Context, list []domain.File) ([]domain.File, 
 		list = list[:order[begun[len(begun)-1].was.ID]+1]
 	}
 	return list, r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error { return to.keep(ctx, tx, begun) })
+}
+
+// batchEnd is until when files of a batch are begun.
+func (r *run) batchEnd() time.Time {
+	if end := time.Now().Add(readTime); end.Before(r.until) {
+		return end
+	}
+	return r.until
 }
 
 // parallel runs fn for readings, a few at a time and in their order, until the time is over, and returns for how many it did: all but
