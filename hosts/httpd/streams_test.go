@@ -103,26 +103,6 @@ func TestS7StreamsEndWithinASecondOfTheirSession(t *testing.T) {
 	}
 }
 
-func TestALibraryThatIsTakenAwayStopsPlaying(t *testing.T) {
-	t.Parallel()
-	th := newTheatre(t, false)
-	u := th.User(t)
-	addresses := []string{th.directs.Selected.Parts[0].URL, th.encodes.Selected.Parts[0].URL, th.sound(0)}
-	for _, address := range addresses {
-		if got := u.Do(t, http.MethodGet, address, nil, "Range", "bytes=0-9"); got.Status >= 300 {
-			t.Fatalf("%s: %d %s", address, got.Status, got.Body)
-		}
-	}
-	if err := th.World.Core.Library.Ungrant(t.Context(), domain.SystemActor(), th.library.ID, th.World.User(t).User.ID); err != nil {
-		t.Fatal(err)
-	}
-	for _, address := range addresses {
-		world.Until(t, address+" is not there any more", func() bool {
-			return u.Do(t, http.MethodGet, address, nil, "Range", "bytes=0-9").Status == http.StatusNotFound
-		})
-	}
-}
-
 func TestS19AStreamTokenOpensItsFilmsMediaAndNothingElse(t *testing.T) {
 	t.Parallel()
 	th := newTheatre(t, true)
