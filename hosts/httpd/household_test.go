@@ -331,7 +331,7 @@ func (h *household) hides(t *testing.T, p *person, question string, r world.Resp
 	for _, word := range h.secrets(p) {
 		if bytes.Contains(answer, []byte(strings.ToLower(word))) && !strings.Contains(question, word) {
 			at := max(0, bytes.Index(bytes.ToLower(r.Body), []byte(strings.ToLower(word)))-100)
-			t.Errorf("%s → %s: %d speaks of %q: …%.300s", p.name, question, r.Status, word, r.Body[at:])
+			t.Errorf("%s → %s: %d speaks of %q: …%.300q", p.name, question, r.Status, word, r.Body[at:])
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (h *household) everyQuestion(t *testing.T) {
 							continue
 						}
 						if nothing := h.ask(t, c, r.method, address+"?"+q.nothing, nil); timeless(got) != timeless(nothing) && !p.seesAnother(at, h, q) {
-							t.Errorf("%s asks %s?%s and is answered with\n%s\nand when it is about nothing with\n%s", p.name, address, q.hidden, timeless(got), timeless(nothing))
+							t.Errorf("%s asks %s?%s and is answered with\n%.400q\nand when it is about nothing with\n%.400q", p.name, address, q.hidden, timeless(got), timeless(nothing))
 						}
 					}
 					if admin := h.who(t, domain.RoleAdmin, member).clients[0]; q.nothing != "" &&

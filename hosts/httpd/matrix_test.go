@@ -146,24 +146,24 @@ func (h *household) compare(t *testing.T, p *person, r route, at *place, want ou
 		switch want {
 		case anything:
 			if got.Status >= http.StatusInternalServerError {
-				t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+				t.Errorf("%s gets %d from %s: %.300q", p.name, got.Status, address, got.Body)
 			}
 		case unknown:
 			if got.Status != http.StatusUnauthorized || got.Problem(t).Code != "auth.required" || got.Header.Get("WWW-Authenticate") == "" {
-				t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+				t.Errorf("%s gets %d from %s: %.300q", p.name, got.Status, address, got.Body)
 			}
 		case forbidden:
 			if got.Status != http.StatusForbidden || got.Problem(t).Code != "access.denied" {
-				t.Errorf("%s, who lacks %s, gets %d from %s: %.300s", p.name, r.permission, got.Status, address, got.Body)
+				t.Errorf("%s, who lacks %s, gets %d from %s: %.300q", p.name, r.permission, got.Status, address, got.Body)
 			}
 		case hidden:
 			nothing := h.ask(t, c, r.method, absentAddresses[i], h.body(t, r, none))
 			if got.Status != http.StatusNotFound || timeless(got) != timeless(nothing) {
-				t.Errorf("%s is answered about %s, which they must not see, with\n%s\nand about what is not there with\n%s", p.name, address, timeless(got), timeless(nothing))
+				t.Errorf("%s is answered about %s, which they must not see, with\n%.400q\nand about what is not there with\n%.400q", p.name, address, timeless(got), timeless(nothing))
 			}
 			known := h.ask(t, c, r.method, address, h.body(t, r, at), "If-None-Match", "*", "Range", "bytes=0-0")
 			if known.Status != http.StatusNotFound || plain(t, known) != plain(t, nothing) {
-				t.Errorf("%s, who says to have %s already, is answered with\n%s", p.name, address, timeless(known))
+				t.Errorf("%s, who says to have %s already, is answered with\n%.400q", p.name, address, timeless(known))
 			}
 		case allowed:
 		}
@@ -194,7 +194,7 @@ func (h *household) granted(t *testing.T, p *person, r route, at *place) {
 			succeeded = got.Status == http.StatusConflict || got.Status == http.StatusNotFound && got.Problem(t).Code != nothing.Problem(t).Code
 		}
 		if !succeeded {
-			t.Errorf("%s gets %d from %s: %.300s", p.name, got.Status, address, got.Body)
+			t.Errorf("%s gets %d from %s: %.300q", p.name, got.Status, address, got.Body)
 		}
 	}
 }
@@ -241,7 +241,7 @@ func (h *household) ownSession(t *testing.T, r route) {
 			got := h.ask(t, c, r.method, address, h.body(t, r, h.open))
 			secured(t, "a visitor → "+address, got)
 			if got.Status < 200 || got.Status >= 300 {
-				t.Errorf("a visitor who is %s gets %d from %s: %.300s", p.role, got.Status, address, got.Body)
+				t.Errorf("a visitor who is %s gets %d from %s: %.300q", p.role, got.Status, address, got.Body)
 			}
 		}
 	}
@@ -288,7 +288,7 @@ func (h *household) refused(t *testing.T, name string, c world.Client, r route, 
 	secured(t, name+" → "+address, got)
 	h.hides(t, h.nobody, address, got)
 	if got.Status != http.StatusUnauthorized {
-		t.Errorf("%s gets %d from %s: %.300s", name, got.Status, address, got.Body)
+		t.Errorf("%s gets %d from %s: %.300q", name, got.Status, address, got.Body)
 	}
 }
 
@@ -321,7 +321,7 @@ func (h *household) byStreamToken(t *testing.T, r route, token string) {
 			continue
 		}
 		if got := h.ask(t, h.Anonymous(), r.method, address, nil); got.Status != http.StatusOK {
-			t.Errorf("a stream token gets %d from its film's %s: %.300s", got.Status, address, got.Body)
+			t.Errorf("a stream token gets %d from its film's %s: %.300q", got.Status, address, got.Body)
 		}
 	}
 }
@@ -344,7 +344,7 @@ func (h *household) everyID(t *testing.T) {
 					address, none := strings.ReplaceAll(template, placeholder.String(), id.String()), strings.ReplaceAll(template, placeholder.String(), domain.NewID().String())
 					got, nothing := h.ask(t, p.client(), r.method, address, h.body(t, r, at)), h.ask(t, p.client(), r.method, none, h.body(t, r, absent(at)))
 					if got.Status != http.StatusNotFound || timeless(got) != timeless(nothing) {
-						t.Errorf("%s with the id of a hidden %s is answered with\n%s\nand with one of nothing with\n%s", r, what, timeless(got), timeless(nothing))
+						t.Errorf("%s with the id of a hidden %s is answered with\n%.400q\nand with one of nothing with\n%.400q", r, what, timeless(got), timeless(nothing))
 					}
 				}
 			}
@@ -354,7 +354,7 @@ func (h *household) everyID(t *testing.T) {
 				got, nothing := h.ask(t, p.client(), r.method, address, h.body(t, r, at)), h.ask(t, p.client(), r.method, address, h.body(t, r, absent(at)))
 				h.hides(t, p, address, got)
 				if timeless(got) != timeless(nothing) {
-					t.Errorf("%s that names what is hidden in its body is answered with\n%s\nand what is not there with\n%s", r, timeless(got), timeless(nothing))
+					t.Errorf("%s that names what is hidden in its body is answered with\n%.400q\nand what is not there with\n%.400q", r, timeless(got), timeless(nothing))
 				}
 			}
 		}
