@@ -18,8 +18,11 @@ import (
 	"github.com/revenge-media/revenge/ports/media"
 )
 
-// MaxBytes bounds a subtitle file.
-const MaxBytes = 10 << 20
+// MaxBytes and MaxLines bound a subtitle file: the library takes five kilobytes for a line, and keeps some of them.
+const (
+	MaxBytes = 10 << 20
+	MaxLines = 200_000
+)
 
 // Parser implements media.SubtitleParser. It has no state.
 type Parser struct{}
@@ -50,6 +53,9 @@ func (Parser) Parse(format string, data []byte) (cues []media.Cue, err error) {
 	text := decode(data)
 	if strings.IndexByte(text, 0) >= 0 {
 		return nil, unreadable(nil, "it is not text")
+	}
+	if strings.Count(text, "\n") > MaxLines {
+		return nil, unreadable(nil, "it has more than 200,000 lines")
 	}
 	found, err := read(strings.NewReader(text))
 	if err != nil {

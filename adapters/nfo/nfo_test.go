@@ -2,6 +2,7 @@ package nfo
 
 import (
 	"reflect"
+	"runtime/metrics"
 	"strings"
 	"testing"
 
@@ -106,11 +107,28 @@ func TestWhatIsNoFilmIsRefused(t *testing.T) {
 	}
 }
 
+// allocated is how many bytes the process has allocated since it began.
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// allocsPer bounds what is allocated for a byte of a file, and fixedAllocs what is allocated for any.
+const allocsPer, fixedAllocs = 300, 4 << 20
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(kodi))
 	f.Add([]byte("<movie><title>A & B</title><set>x</set></movie> imdb.com/title/tt0133093"))
 	f.Add([]byte("\xff\xfe<\x00m\x00"))
+	f.Add([]byte(`<movie><set><name>a</name><overview>b</overview></set><uniqueid type="imdb" default="true">tt0133093</uniqueid><genre>a / b</genre><actor><name>x</name><role>y</role><order>1</order></actor><ratings><rating name="imdb" max="10"><value>7,5</value></rating></ratings><runtime>1h 30m</runtime><premiered>1999-03-31</premiered></movie>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		before := allocated()
+		defer func() {
+			if used, limit := allocated()-before, uint64(fixedAllocs+allocsPer*len(data)); used > limit {
+				t.Errorf("%d bytes allocated, more than %d, for a file of %d", used, limit, len(data))
+			}
+		}()
 		facts, err := New().Read(t.Context(), "x.nfo", data)
 		if err != nil {
 			if fault.As(err) == nil {
