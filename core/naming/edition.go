@@ -65,7 +65,7 @@ func learnEditions() {
 	with("rogue", true, weak, "rogue|rouge")
 	with("producers_cut", true, weak, "producers|producer")
 	with("international", true, weak, "international")
-	with("roadshow", true, weak, "roadshow")
+	with("roadshow", false, weak, "roadshow")
 	with("gold", true, weak, "gold|golden")
 	with("platinum", true, weak, "platinum")
 	with("noir", true, weak, "noir")

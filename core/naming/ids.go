@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	bracketedID = regexp.MustCompile(`(?i)[\[{(]\s*(imdb|tmdb|tvdb)(?:id)?\s*[=\-:]\s*(tt\d{1,12}|\d{1,12})?\s*[\]})]`)
+	bracketedID = regexp.MustCompile(`(?i)[\[{(]\s*(imdb|tmdb|tvdb)(?:id)?\s*[=\-: ]\s*(tt\d{1,12}|\d{1,12})?\s*[\]})]`)
 	bareIMDb    = regexp.MustCompile(`(?i)(^|[\s._\-\[({])(tt\d{7,9})($|[\s._\-\])}])`)
 	keyedID     = regexp.MustCompile(`(?i)(?:imdb|imdbid)[-=:]$`) // its bracket did not match
 	editionTag  = regexp.MustCompile(`(?i)\{\s*edition\s*[-=]\s*([^{}]*)\}|\[\s*edition\s*[-=]\s*([^\[\]]*)\]`)

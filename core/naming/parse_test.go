@@ -1,6 +1,9 @@
 package naming
 
 import (
+	"bufio"
+	"encoding/json"
+	"os"
 	"reflect"
 	"strconv"
 	"testing"
@@ -138,6 +141,30 @@ func TestParse(t *testing.T) {
 		if got := Parse(input); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q\n\tgot  %+v\n\twant %+v", input, got, want)
 		}
+	}
+}
+
+// TestNamesAsPeopleAndToolsWriteThem holds Parse to testdata/names.jsonl, a Name a line: films whose titles are numbers, years or words that
+// names of releases use, in the ways of media managers, scene groups and many languages.
+func TestNamesAsPeopleAndToolsWriteThem(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open("testdata/names.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	read := 0
+	for lines := bufio.NewScanner(file); lines.Scan(); read++ {
+		var want Name
+		if err := json.Unmarshal(lines.Bytes(), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got := Parse(want.Input); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q\n\tgot  %+v\n\twant %+v", want.Input, got, want)
+		}
+	}
+	if read < 200 {
+		t.Errorf("only %d names", read)
 	}
 }
 

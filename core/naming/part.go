@@ -9,14 +9,14 @@ import (
 var (
 	partEnd    = regexp.MustCompile(`(?i)^(.*?)([\s._\-\[(]*[\s._\-\[(\])}])(cd|dvd|dis[ck]|part|pt|p)([\s._-]*)(\d{1,2}|[a-d])(?:[\s._-]*of[\s._-]*(\d{1,2}))?[\])]?$`)
 	partOf     = regexp.MustCompile(`(?i)^(.*?)[\s._\-\[(]*[\s._\-\[(]\(?(\d{1,2})[\s._]?of[\s._]?(\d{1,2})[\])]*$`)
-	partMiddle = regexp.MustCompile(`(?i)[\s._\-\[(](cd|dis[ck])(\d{1,2})(?:[\s._-]?of[\s._-]?(\d{1,2}))?(?:[\s._\-\])]|$)`)
+	partMiddle = regexp.MustCompile(`(?i)[\s._\-\[(](cd|dis[ck]|part|pt)(\d{1,2})(?:[\s._-]?of[\s._-]?(\d{1,2}))?(?:[\s._\-\])]|$)`)
 	partFolder = regexp.MustCompile(`(?i)^(?:cd|dvd|dis[ck]|part|pt)[\s._-]*(\d{1,2}|[a-d])$`)
 )
 
 // takePart finds a part's number, and how many there are where that is said, and returns the name without it.
 //
 // Only the end of a name says a part, and "part 1" only behind the year or a hyphen: before them it belongs to the
-// title ("Deathly Hallows Part 1"). "cd1" is never a title's word and is taken from anywhere.
+// title ("Deathly Hallows Part 1"). "cd1" is never a title's word and is taken from anywhere, "part1" from anywhere behind the year.
 func takePart(name string) (string, int, int) {
 	if m := partFolder.FindStringSubmatch(name); m != nil {
 		return name, partNumber(m[1]), 0
@@ -49,7 +49,7 @@ func takePart(name string) (string, int, int) {
 			return strings.TrimRight(m[1], " ._-"), number, count
 		}
 	}
-	if !mayContain(name, "cd", "dis") {
+	if !mayContain(name, "cd", "dis", "part", "pt") {
 		return name, 0, 0
 	}
 	if m := partMiddle.FindStringSubmatchIndex(name); m != nil && m[0] > 0 {
@@ -58,7 +58,8 @@ func takePart(name string) (string, int, int) {
 		if m[6] >= 0 {
 			count, _ = strconv.Atoi(name[m[6]:m[7]])
 		}
-		if number > 0 {
+		word := strings.ToLower(name[m[2]:m[3]])
+		if number > 0 && (word != "part" && word != "pt" || released(name[:m[0]]+" x")) {
 			return name[:m[0]] + " " + name[m[1]-1:], number, count
 		}
 	}

@@ -324,6 +324,8 @@ func (l lexed) chooseYear(start int, covered []*tag) int {
 			continue
 		}
 		switch {
+		case l.tokens[i].group > 0 && i != start && inBracket >= start && inBracket == i-1 && l.spans(i-1, i):
+			// "(1989-1990)": the first is the film's
 		case l.tokens[i].group > 0 && i != start:
 			inBracket = i
 		case l.tokens[i].group > 0:
@@ -418,8 +420,8 @@ func (l lexed) trimEnd(start, cut, year int, byYear bool, covered []*tag) int {
 		switch {
 		case t.kind == tagEdition && t.strength == weak:
 			off = edition
-		case t.kind == tag3D:
-			off = !(byYear && l.tokens[year].group > 0) && !open || open && t.value != "3d"
+		case t.kind == tag3D: // "Prometheus 3D (2012) H-SBS", but "Piranha 3D (2010)"
+			off = !(byYear && l.tokens[year].group > 0) && !open || open && t.value != "3d" || !open && l.onlyLaidOut(cut, covered)
 		case t.strength == strong:
 			off = true
 		case t.strength == loose && t.kind == tagEdition:
@@ -450,6 +452,20 @@ func (l lexed) trimEnd(start, cut, year int, byYear bool, covered []*tag) int {
 	return cut
 }
 
+// onlyLaidOut tells whether the words from i on say how the pictures of a film lie, but not that there are two.
+func (l lexed) onlyLaidOut(i int, covered []*tag) bool {
+	laid := false
+	for ; i < len(l.tokens); i++ {
+		if t := covered[i]; t != nil && t.kind == tag3D {
+			if t.value == "3d" {
+				return false
+			}
+			laid = true
+		}
+	}
+	return laid
+}
+
 // lowered tells whether a name is written without capitals, where crying is impossible.
 func (l lexed) lowered(start int) bool {
 	for _, t := range l.tokens[start:] {
@@ -477,8 +493,15 @@ func (l lexed) titleText(start, cut int) string {
 	if cut < len(l.tokens) && to <= l.tokens[cut].start && strings.HasPrefix(l.name[to:l.tokens[cut].start], "...") {
 		to += 3
 	}
-	return cleanTitle(l.name[from:to])
+	title := cleanTitle(l.name[from:to])
+	if shortened.MatchString(l.name[to:]) && title != "" && !strings.HasSuffix(title, ".") {
+		title += "." // "Monsters, Inc. (2001)"
+	}
+	return title
 }
+
+// shortened: a dot and a blank before a bracket belong to the word before them, where dots are no separators.
+var shortened = regexp.MustCompile(`^\. [\[({]`)
 
 var akaMark = regexp.MustCompile(`(?i)[\s._]+(?:aka|a\.k\.a\.?)[\s._]+`)
 
