@@ -61,7 +61,8 @@ type App struct {
 	// SchemaVersion is the database's, after migration.
 	SchemaVersion int64
 
-	closers []func() error
+	database *sqlstore.Store
+	closers  []func() error
 }
 
 // Open opens everything and migrates the database. What was opened before a failure is closed again.
@@ -104,6 +105,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if err != nil {
 		return nil, err
 	}
+	app.database = store
 	app.closes(store.Close)
 	if err := store.Migrate(ctx); err != nil {
 		return nil, err

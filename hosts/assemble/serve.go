@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/revenge-media/revenge/core/fault"
@@ -50,7 +51,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 		return fault.Wrap(err, fault.Unavailable, "serve.listen", "The address %s cannot be listened on. Is another server running there? Choose another with --listen.", a.Config.Listen)
 	}
 	defer listener.Close()
-	work := worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch})
+	work := worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest})
 	if err := work.Start(ctx); err != nil {
 		return err
 	}
@@ -82,6 +83,17 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 		_ = server.Close()
 	}
 	return errors.Join(failure, work.Stop(deadline))
+}
+
+// rest gives memory back to the system. A scan needs several times what a server at rest needs, and neither the runtime nor the database
+// would look at that for minutes, since nothing happens that makes them.
+func (a *App) rest() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := a.database.Rest(ctx); err != nil {
+		a.Logger.Warn("the database keeps the memory that it needed", "error", err)
+	}
+	debug.FreeOSMemory()
 }
 
 // serveMetrics listens apart from the public port (S28). A taken address costs the metrics, not the server.

@@ -14,6 +14,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Watch scans folders as soon as something changes in them.
 	Watch bool
+	// Rest is called when no job has run for a while, to give back what only work needs.
+	Rest func()
 }
 
 // Worker is the background work of one process.
@@ -22,15 +24,18 @@ type Worker struct {
 	config Config
 	cancel context.CancelFunc
 	group  sync.WaitGroup
+	rest   *rest
 }
 
 // New returns a Worker that is not started.
-func New(c *core.Core, config Config) *Worker { return &Worker{core: c, config: config} }
+func New(c *core.Core, config Config) *Worker {
+	return &Worker{core: c, config: config, rest: &rest{give: config.Rest, wait: restAfter}}
+}
 
 // Start begins with what an earlier process left behind.
 func (w *Worker) Start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := w.core.Jobs.Start(ctx, w.core.Definitions(), w.core.Schedules()); err != nil {
+	if err := w.core.Jobs.Start(ctx, w.rest.after(w.core.Definitions()), w.core.Schedules()); err != nil {
 		return err
 	}
 	if w.config.Watch {
@@ -50,6 +55,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 		return nil
 	}
 	err := w.core.Jobs.Stop(ctx)
+	w.rest.stop()
 	w.cancel()
 	w.group.Wait()
 	return err

@@ -44,6 +44,9 @@ func Open(ctx context.Context, path string, readers int, busy time.Duration) (wr
 	return write, read, nil
 }
 
+// idle is how long a connection is kept that nobody uses.
+const idle = 30 * time.Second
+
 func open(ctx context.Context, path string, conns int, busy time.Duration, options string) (*sql.DB, error) {
 	dsn := fmt.Sprintf("%s?_busy_timeout=%d&%s&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)",
 		&url.URL{Scheme: "file", Path: path}, busy.Milliseconds(), options)
@@ -53,6 +56,7 @@ func open(ctx context.Context, path string, conns int, busy time.Duration, optio
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(idle) // with a connection its cache of pages goes
 	if err := db.PingContext(ctx); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
