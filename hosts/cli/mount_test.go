@@ -50,8 +50,10 @@ func TestAnUnmountedLibraryLosesNothing(t *testing.T) {
 			}
 			return
 		}
-	} else if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
+	} else if err := trial(t.TempDir()); err != nil { // a security module may refuse what the namespace would allow
+		t.Logf("nothing may be mounted (%v): folders are moved instead", err)
+	} else {
+		ownMounts = true
 	}
 	for name, c := range map[string]struct {
 		films int
@@ -72,6 +74,19 @@ func TestAnUnmountedLibraryLosesNothing(t *testing.T) {
 	}
 }
 
+// ownMounts is set once this process has shown that it can mount.
+var ownMounts bool
+
+func trial(dir string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		return err
+	}
+	return syscall.Unmount(dir, 0)
+}
+
 func asExit(err error, to **exec.ExitError) bool {
 	e, ok := err.(*exec.ExitError)
 	*to = e
@@ -90,7 +105,7 @@ type disk struct {
 func newDisk(t *testing.T) *disk {
 	t.Helper()
 	dir := t.TempDir()
-	d := &disk{t: t, at: filepath.Join(dir, "films"), content: filepath.Join(dir, "content"), real: os.Getenv(inNamespace) != ""}
+	d := &disk{t: t, at: filepath.Join(dir, "films"), content: filepath.Join(dir, "content"), real: ownMounts}
 	for _, folder := range []string{d.at, d.content} {
 		if err := os.Mkdir(folder, 0o755); err != nil {
 			t.Fatal(err)
