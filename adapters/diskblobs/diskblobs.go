@@ -125,18 +125,31 @@ func (s *Store) Get(ctx context.Context, key string) (blobs.Reader, error) {
 
 // Put implements blobs.Store. An empty blob is stored but reads as absent, like one that a power failure emptied.
 func (s *Store) Put(ctx context.Context, key string, content io.Reader) error {
-	return s.store(ctx, key, func(temporary string) error {
+	return s.store(ctx, key, func(temporary string) (fs.FileInfo, error) {
 		f, err := s.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return errors.Join(s.copy(ctx, f, content), f.Close())
+		err = s.copy(ctx, f, content)
+		info, unknown := f.Stat()
+		return info, errors.Join(err, unknown, f.Close())
 	})
 }
 
 // Create implements blobs.Store.
 func (s *Store) Create(ctx context.Context, key string, fn func(path string) error) error {
-	return s.store(ctx, key, func(temporary string) error { return fn(filepath.Join(s.folder, temporary)) })
+	return s.store(ctx, key, func(temporary string) (fs.FileInfo, error) {
+		if err := fn(filepath.Join(s.folder, temporary)); err != nil {
+			return nil, err
+		}
+		info, err := s.root.Lstat(temporary)
+		if err != nil || !info.Mode().IsRegular() {
+			return nil, fault.Wrap(err, fault.Internal, "blobs.not_written", "Nothing was written for %q.", key)
+		}
+		now := time.Now() // a tool may have given its output the times of its input
+		_ = s.root.Chtimes(temporary, now, now)
+		return info, nil
+	})
 }
 
 // Delete implements blobs.Store.
@@ -200,7 +213,7 @@ func (s *Store) place(ctx context.Context, key string) (string, error) {
 }
 
 // store has write make a temporary file and moves it into the key's place.
-func (s *Store) store(ctx context.Context, key string, write func(temporary string) error) (err error) {
+func (s *Store) store(ctx context.Context, key string, write func(temporary string) (fs.FileInfo, error)) (err error) {
 	name, err := s.place(ctx, key)
 	if err != nil {
 		return err
@@ -211,15 +224,12 @@ func (s *Store) store(ctx context.Context, key string, write func(temporary stri
 			_ = s.root.RemoveAll(temporary)
 		}
 	}()
-	if err := write(temporary); err != nil {
+	info, err := write(temporary)
+	if err != nil {
 		return translate(err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	info, err := s.root.Lstat(temporary)
-	if err != nil || !info.Mode().IsRegular() {
-		return fault.Wrap(err, fault.Internal, "blobs.not_written", "Nothing was written for %q.", key)
 	}
 	if info.Size() > s.cap {
 		return full(nil)
@@ -230,18 +240,16 @@ func (s *Store) store(ctx context.Context, key string, write func(temporary stri
 	}
 	// A Delete of the prefix, or an eviction that tidies folders, may remove the folder before the rename: then again.
 	for range 10 {
-		if err = s.root.MkdirAll(path.Dir(name), 0o700); err != nil {
-			continue
-		}
 		if err = s.root.Rename(temporary, name); !errors.Is(err, fs.ErrNotExist) {
 			break
+		}
+		if failed := s.root.MkdirAll(path.Dir(name), 0o700); failed != nil {
+			err = failed
 		}
 	}
 	if err != nil {
 		return translate(err)
 	}
-	now := time.Now() // a tool may have given its output the times of its input
-	_ = s.root.Chtimes(name, now, now)
 	if s.used.Add(info.Size()-old) > s.cap {
 		_, err := s.shrink(ctx, s.cap-s.cap/10)
 		return err
