@@ -257,9 +257,17 @@ func (s *Store) store(ctx context.Context, key string, write func(temporary stri
 	return nil
 }
 
+// buffers are lent to copies: a scan puts a small blob for each film.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 128<<10)
+	return &b
+}}
+
 // copy writes content; when the disk is full it gives up old blobs for it, as long as there are any.
 func (s *Store) copy(ctx context.Context, f *os.File, content io.Reader) error {
-	buffer := make([]byte, 128<<10)
+	lent := buffers.Get().(*[]byte)
+	defer buffers.Put(lent)
+	buffer := *lent
 	for total := int64(0); ; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -56,31 +56,46 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 		}
 	}
 	early := &earlyMatch{run: r, since: time.Now(), rest: earlyRest}
-	for tried := map[domain.ID]int{}; ; {
-		page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch})
-		if err != nil {
-			return false, err
+	var ahead chan *batchRead // what is read while what was read before is kept
+	defer func() {
+		if ahead != nil {
+			(<-ahead).close()
 		}
-		if len(page.Items) == 0 {
-			waiting, err := r.await(ctx)
+	}()
+	for tried, cursor := map[domain.ID]int{}, ""; ; {
+		var b *batchRead
+		if ahead != nil {
+			b, ahead = <-ahead, nil
+		} else {
+			page, waiting, err := r.unread(ctx, todo)
 			if err != nil || waiting {
-				return false, err
-			}
-			if page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch}); err != nil {
 				return false, err
 			}
 			if len(page.Items) == 0 {
 				break
 			}
+			cursor = page.NextCursor
+			b = r.readFiles(ctx, page.Items)
 		}
-		some, err := r.readSome(ctx, page.Items)
-		if err != nil {
-			return false, err
-		}
-		if stubborn := slices.ContainsFunc(some, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 }); stubborn {
+		if stubborn := slices.ContainsFunc(b.list, func(f domain.File) bool { tried[f.ID]++; return tried[f.ID] > 20 }); stubborn {
+			b.close()
 			return false, fault.New(fault.Unavailable, "library.files_change", "Files changed again and again while they were read.")
 		}
-		early.add(some)
+		if cursor != "" && b.err == nil && time.Until(r.until) > 2*readTime {
+			page, err := r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch, Cursor: cursor})
+			if err != nil {
+				b.close()
+				return false, err
+			}
+			if cursor = page.NextCursor; len(page.Items) > 0 {
+				ahead = make(chan *batchRead, 1)
+				go func(reader run, ahead chan<- *batchRead) { ahead <- reader.readFiles(ctx, page.Items) }(*r, ahead)
+			}
+		}
+		if err := r.keepRead(ctx, b); err != nil {
+			return false, err
+		}
+		early.add(b.list)
 		if err := early.match(ctx, r.over()); err != nil {
 			return false, err
 		}
@@ -94,6 +109,19 @@ func (r *run) read(ctx context.Context) (done bool, err error) {
 		}
 	}
 	return true, r.judge(ctx)
+}
+
+// unread returns files that wait to be read; waiting says that there may be some in a moment.
+func (r *run) unread(ctx context.Context, todo store.FileFilter) (page domain.Page[domain.File], waiting bool, err error) {
+	page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch})
+	if err != nil || len(page.Items) > 0 {
+		return page, false, err
+	}
+	if waiting, err = r.await(ctx); err != nil || waiting {
+		return page, waiting, err
+	}
+	page, err = r.Store.Read().Files.List(ctx, domain.ScopeAll(), todo, domain.PageRequest{Limit: readBatch})
+	return page, false, err
 }
 
 // await has a full scan wait once for files that were changed a moment before it, so that it ends with all films that are there.
@@ -162,9 +190,30 @@ type reading struct {
 	moved *domain.ID
 }
 
-// readSome reads the first of the files, some at a time, for as long as readTime lasts, and commits what they are. It returns those that it read,
-// at least one.
+// readSome reads the first of the files, for as long as readTime lasts, and commits what they are. It returns those that it read, at least one.
 func (r *run) readSome(ctx context.Context, list []domain.File) ([]domain.File, error) {
+	b := r.readFiles(ctx, list)
+	return b.list, r.keepRead(ctx, b)
+}
+
+// batchRead is what was read of some files. It holds them open until it is closed.
+type batchRead struct {
+	list     []domain.File
+	readings []*reading
+	err      error
+}
+
+func (b *batchRead) close() {
+	for _, rd := range b.readings {
+		if rd.open != nil {
+			rd.open.Close()
+		}
+	}
+}
+
+// readFiles reads the first of the files, some at a time, and writes nothing to the database.
+func (r *run) readFiles(ctx context.Context, list []domain.File) *batchRead {
+	b := &batchRead{list: list}
 	ids := make([]domain.ID, len(list))
 	order := map[domain.ID]int{}
 	for i, f := range list {
@@ -172,33 +221,39 @@ func (r *run) readSome(ctx context.Context, list []domain.File) ([]domain.File, 
 	}
 	whole, err := r.Store.Read().Files.GetMany(ctx, domain.ScopeAll(), ids...)
 	if err != nil {
-		return nil, err
+		b.err = err
+		return b
 	}
 	slices.SortFunc(whole, func(a, b domain.File) int { return order[a.ID] - order[b.ID] })
-	readings := make([]*reading, len(whole))
+	b.readings = make([]*reading, len(whole))
 	for i, f := range whole {
-		readings[i] = &reading{was: f, file: f}
+		b.readings[i] = &reading{was: f, file: f}
 	}
-	defer func() {
-		for _, rd := range readings {
-			if rd.open != nil {
-				rd.open.Close()
-			}
-		}
-	}()
 	until := r.batchEnd()
-	readings = readings[:r.parallel(readings, until, func(rd *reading) { r.fingerprint(ctx, rd) })]
-	if err := r.findMoves(ctx, readings); err != nil {
-		return nil, err
+	opened := b.readings[:r.parallel(b.readings, until, func(rd *reading) { r.fingerprint(ctx, rd) })]
+	if b.err = r.findMoves(ctx, opened); b.err != nil {
+		return b
 	}
-	begun := readings[:r.parallel(readings, until, func(rd *reading) { r.probe(ctx, rd) })]
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	read := opened[:r.parallel(opened, until, func(rd *reading) { r.probe(ctx, rd) })]
+	if b.err = ctx.Err(); b.err != nil || len(read) == len(whole) {
+		return b
 	}
-	if len(begun) < len(readings) || len(readings) < len(whole) {
-		list = list[:order[begun[len(begun)-1].was.ID]+1]
+	for _, rd := range opened[len(read):] {
+		if rd.open != nil {
+			rd.open.Close()
+		}
 	}
-	return list, r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error { return to.keep(ctx, tx, begun) })
+	b.list, b.readings = list[:order[read[len(read)-1].was.ID]+1], read
+	return b
+}
+
+// keepRead commits what files turned out to be, and closes them.
+func (r *run) keepRead(ctx context.Context, b *batchRead) error {
+	defer b.close()
+	if b.err != nil {
+		return b.err
+	}
+	return r.commit(ctx, func(ctx context.Context, tx store.Tx, to *run) error { return to.keep(ctx, tx, b.readings) })
 }
 
 // batchEnd is until when files of a batch are begun.
@@ -265,6 +320,11 @@ func (r *run) fingerprint(ctx context.Context, rd *reading) {
 	rd.file.Fingerprint, rd.file.Revision = sum, revisionOf(rd.file.Size, rd.file.ModifiedAt, sum)
 }
 
+var samples = sync.Pool{New: func() any {
+	b := make([]byte, sampleSize)
+	return &b
+}}
+
 // fingerprint is equal for equal files, and "" for empty ones, which are all equal and yet not the same.
 func fingerprint(content io.ReaderAt, size int64) (string, error) {
 	if size == 0 {
@@ -272,7 +332,9 @@ func fingerprint(content io.ReaderAt, size int64) (string, error) {
 	}
 	h := sha256.New()
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(size)))
-	buffer := make([]byte, sampleSize)
+	lent := samples.Get().(*[]byte)
+	defer samples.Put(lent)
+	buffer := *lent
 	for _, at := range []int64{0, (size - sampleSize) / 2, size - sampleSize} {
 		n, err := content.ReadAt(buffer[:min(size, sampleSize)], max(at, 0))
 		if err != nil && !(errors.Is(err, io.EOF) && int64(n) == min(size, sampleSize)) {
@@ -334,9 +396,8 @@ func (r *run) findMoves(ctx context.Context, readings []*reading) error {
 	if err != nil || len(equal) == 0 {
 		return err
 	}
-	claimed := map[domain.ID]bool{}
 	for _, rd := range fresh {
-		r.findMove(ctx, rd, equal, claimed)
+		r.findMove(ctx, rd, equal, r.claimed)
 	}
 	return nil
 }

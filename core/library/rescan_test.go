@@ -63,3 +63,22 @@ func TestARescanOfUnchangedFilesWritesNoFilmAndNoFile(t *testing.T) {
 		}
 	})
 }
+
+// What is read ahead must not take what the files before it are about to take.
+func TestTwoCopiesFarApartAreOneMoveAndOneCopy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Film (2001)/Film (2001).mkv")
+	w.scan()
+	was := w.file("Film (2001)/Film (2001).mkv")
+	w.remove("Film (2001)")
+	for _, p := range append(many(150), "A (2002)/A (2002).mkv", "Z (2003)/Z (2003).mkv") {
+		w.write(p, "film "+p)
+	}
+	w.write("A (2002)/A (2002).mkv", "film Film (2001)/Film (2001).mkv")
+	w.write("Z (2003)/Z (2003).mkv", "film Film (2001)/Film (2001).mkv")
+	s := w.scan()
+	a, z := w.file("A (2002)/A (2002).mkv"), w.file("Z (2003)/Z (2003).mkv")
+	if s.Moved != 1 || len(w.files()) != 152 || (a.ID == was.ID) == (z.ID == was.ID) || a.State != domain.FileReady || z.State != domain.FileReady {
+		t.Errorf("%+v\n%+v\n%+v", s, a, z)
+	}
+}

@@ -226,6 +226,8 @@ type run struct {
 	until   time.Time
 	// pause is how long nothing can be done.
 	pause time.Duration
+	// claimed are known files of which this slice found the new places: what is read ahead must not claim them again.
+	claimed map[domain.ID]bool
 }
 
 func (r *run) over() bool { return !time.Now().Before(r.until) }
@@ -250,7 +252,7 @@ func (s *Service) RunScan(ctx context.Context, job jobs.Run) error {
 	if err != nil {
 		return unlessGone(err)
 	}
-	r := &run{Service: s, library: library, scan: scan, until: time.Now().Add(s.Slice)}
+	r := &run{Service: s, library: library, scan: scan, until: time.Now().Add(s.Slice), claimed: map[domain.ID]bool{}}
 	if err := r.resume(ctx); err != nil {
 		return unlessGone(err)
 	}
