@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -325,24 +324,32 @@ func rows(t *testing.T, db *sql.DB, tables map[string][]string) map[string]map[s
 		all[table] = map[string][]string{}
 		for _, c := range list {
 			name, _, _ := strings.Cut(c, " ")
-			found, err := db.Query(fmt.Sprintf("SELECT %q FROM %s", name, table))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for found.Next() {
-				var v any
-				if err := found.Scan(&v); err != nil {
-					t.Fatal(err)
-				}
-				all[table][name] = append(all[table][name], fmt.Sprint(v))
-			}
-			if err := errors.Join(found.Err(), found.Close()); err != nil {
-				t.Fatal(err)
-			}
+			all[table][name] = texts(t, db, fmt.Sprintf("SELECT %q FROM %s", name, table))
 			slices.Sort(all[table][name])
 		}
 	}
 	return all
+}
+
+// texts returns a query's only column.
+func texts(t *testing.T, db *sql.DB, query string) (list []string) {
+	t.Helper()
+	found, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	for found.Next() {
+		var v any
+		if err := found.Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprint(v))
+	}
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // kept compares what a schema had with what the newest has. A column may go a version after the last one that needs it: then this test names it.

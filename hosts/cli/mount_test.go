@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -39,7 +40,7 @@ func TestAnUnmountedLibraryLosesNothing(t *testing.T) {
 			again.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 		}
 		said, err := again.CombinedOutput()
-		if ended := (*exec.ExitError)(nil); err != nil && !asExit(err, &ended) {
+		if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
 			t.Logf("no mounts of its own (%v): folders are moved instead", err)
 		} else {
 			if err != nil || testing.Verbose() {
@@ -85,12 +86,6 @@ func trial(dir string) error {
 		return err
 	}
 	return syscall.Unmount(dir, 0)
-}
-
-func asExit(err error, to **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError)
-	*to = e
-	return ok
 }
 
 // disk is a folder that can be away: a file system of its own where that is possible.
