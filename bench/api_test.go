@@ -183,7 +183,7 @@ var sorts = strings.Fields("title -title year -year added -added rating -rating 
 
 // BenchmarkDeepPages compares a page deep in each order with the first one, by their medians.
 func BenchmarkDeepPages(b *testing.B) {
-	const films, deep, samples = 100_000, 20_000, 60
+	const films, deep, samples = 100_000, 20_000, 40
 	for _, kind := range apiDatabases {
 		b.Run(kind, func(b *testing.B) {
 			s := serve(b, catalogueOf(b, kind, films))
