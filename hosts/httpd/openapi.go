@@ -54,3 +54,38 @@ func media(types []string) map[string]*huma.MediaType {
 	}
 	return content
 }
+
+// describeNulls says of the bodies of requests what is true of them: that null stands for what is left out (huma takes it so).
+func describeNulls(api *huma.OpenAPI) {
+	seen := map[*huma.Schema]bool{}
+	var describe func(s *huma.Schema)
+	describe = func(s *huma.Schema) {
+		if s != nil && s.Ref != "" {
+			s = api.Components.Schemas.SchemaFromRef(s.Ref)
+		}
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		describe(s.Items)
+		for name, property := range s.Properties {
+			describe(property)
+			if !slices.Contains(s.Required, name) && property.Ref == "" {
+				property.Nullable = true
+				if len(property.Enum) > 0 && !slices.Contains(property.Enum, nil) {
+					property.Enum = append(property.Enum, nil)
+				}
+			}
+		}
+	}
+	for _, path := range api.Paths {
+		for _, op := range []*huma.Operation{path.Post, path.Put, path.Patch} {
+			if op == nil || op.RequestBody == nil {
+				continue
+			}
+			for _, content := range op.RequestBody.Content {
+				describe(content.Schema)
+			}
+		}
+	}
+}

@@ -25,6 +25,7 @@ func TestTheRouterAnswersWithProblemsToo(t *testing.T) {
 		{"no such route", "GET", "/api/v1/nothing", "", 404, "request.no_such_route"},
 		{"no such route below the API", "GET", "/api/v2/movies", "", 404, "request.no_such_route"},
 		{"no such method", "PUT", "/api/v1/movies", "", 405, "request.method_not_allowed"},
+		{"no GET of an operation", "GET", "/api/v1/auth/login", "", 405, "request.method_not_allowed"},
 		{"no such method outside", "POST", "/healthz", "", 405, "request.method_not_allowed"},
 		{"another media type", "POST", "/api/v1/auth/login", "application/xml", 415, "request.unsupported_media_type"},
 		{"nobody", "GET", "/api/v1/users/me", "", 401, "auth.required"},
@@ -41,6 +42,9 @@ func TestTheRouterAnswersWithProblemsToo(t *testing.T) {
 		}
 		if p := got.Problem(t); p.Code != c.code || p.Title != http.StatusText(c.status) || p.Type != "/problems/"+c.code {
 			t.Errorf("%s: %+v", c.name, p)
+		}
+		if allow := got.Header.Get("Allow"); (allow != "") != (c.status == http.StatusMethodNotAllowed) || strings.Contains(allow, c.method) {
+			t.Errorf("%s: allowed are %q", c.name, allow)
 		}
 		secured(t, c.name, got)
 	}

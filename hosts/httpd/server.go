@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -69,14 +70,11 @@ func New(config Config) (*Server, error) {
 		addresses = middleware.ClientIPFromXFF(prefixes...)
 	}
 	s.router.Use(middleware.GetHead, begun, addresses, s.observed, s.secured, middleware.Compress(4, "application/json", "application/problem+json", "image/svg+xml", "application/vnd.apple.mpegurl"), s.recovered, s.authenticate)
-	s.router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
-	})
-	s.router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusMethodNotAllowed, r.Method+" is not possible here"))
-	})
+	s.router.NotFound(s.nothingHere)
+	s.router.MethodNotAllowed(s.nothingHere)
 	s.api = humachi.New(s.router, apiConfig(config.Version))
 	s.mount()
+	describeNulls(s.api.OpenAPI())
 	if err := s.checkRoutes(); err != nil {
 		return nil, err
 	}
@@ -97,6 +95,27 @@ func (s *Server) mount() {
 	s.mountJobs()
 	s.mountEvents()
 	s.mountWebUI()
+}
+
+// nothingHere answers where no route is, with what other methods would find (RFC 9110, 15.5.6). GET of any address of the API ends here too,
+// since the pages' route takes every GET that no other does.
+func (s *Server) nothingHere(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		found := chi.NewRouteContext()
+		if s.router.Match(found, method, r.URL.Path) && (found.RoutePattern() != webUIPattern || s.hasPage(r)) {
+			allowed = append(allowed, method)
+			if method == http.MethodGet {
+				allowed = append(allowed, http.MethodHead)
+			}
+		}
+	}
+	if len(allowed) == 0 {
+		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	s.writeProblem(w, r, routerProblem(r.Context(), http.StatusMethodNotAllowed, r.Method+" is not possible here"))
 }
 
 // Handler returns the whole server.

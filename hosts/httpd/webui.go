@@ -57,10 +57,15 @@ func (s *Server) mountWebUI() {
 	s.handle(http.MethodGet, webUIPattern, domain.PermissionPublic, s.serveWebUI)
 }
 
+// hasPage tells whether an address may be one of the application's.
+func (s *Server) hasPage(r *http.Request) bool {
+	return s.webui.files != nil && !strings.HasPrefix(r.URL.Path, "/api/")
+}
+
 // serveWebUI answers with a file of the build, or with the application's page, whose own router shows what the address means.
 func (s *Server) serveWebUI(w http.ResponseWriter, r *http.Request) {
-	if s.webui.files == nil || strings.HasPrefix(r.URL.Path, "/api/") {
-		s.writeProblem(w, r, routerProblem(r.Context(), http.StatusNotFound, "There is nothing at this address"))
+	if !s.hasPage(r) {
+		s.nothingHere(w, r)
 		return
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")

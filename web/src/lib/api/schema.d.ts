@@ -1007,12 +1007,12 @@ export interface components {
             title?: string;
         };
         Capabilities: {
-            audio?: string[];
-            containers?: string[];
-            hls?: boolean;
+            audio?: string[] | null;
+            containers?: string[] | null;
+            hls?: boolean | null;
             /** Format: int64 */
-            maxAudioChannels?: number;
-            video?: components["schemas"]["VideoCapability"][];
+            maxAudioChannels?: number | null;
+            video?: components["schemas"]["VideoCapability"][] | null;
         };
         Chapter: {
             /** Format: double */
@@ -1024,9 +1024,9 @@ export interface components {
         ClaimInputBody: {
             code: string;
             /** @description Set the browser's session cookie instead of returning tokens */
-            cookie?: boolean;
-            displayName?: string;
-            email?: string;
+            cookie?: boolean | null;
+            displayName?: string | null;
+            email?: string | null;
             password: string;
             username: string;
         };
@@ -1035,7 +1035,7 @@ export interface components {
         };
         ConfirmMissingRequest: {
             /** @description One folder; all frozen ones when absent */
-            pathId?: string;
+            pathId?: string | null;
         };
         Count: {
             /** Format: int64 */
@@ -1044,14 +1044,14 @@ export interface components {
         };
         CreateLibraryInputBody: {
             /** @description BCP 47 tag whose articles sort titles ignore; English when empty */
-            locale?: string;
+            locale?: string | null;
             name: string;
             /** @description Seen by every account */
-            open?: boolean;
+            open?: boolean | null;
             /** @description Handles from /admin/directories, or absolute paths */
             paths: string[];
             /** @description Seen by admin and, where the access list names them, legacy:read only */
-            restricted?: boolean;
+            restricted?: boolean | null;
         };
         Credit: {
             department: string;
@@ -1219,7 +1219,7 @@ export interface components {
         };
         LoginInputBody: {
             /** @description Set the browser's session cookie instead of returning tokens */
-            cookie?: boolean;
+            cookie?: boolean | null;
             /** @description User name or e-mail address */
             login: string;
             password: string;
@@ -1392,11 +1392,11 @@ export interface components {
         PlaybackInputBody: {
             capabilities: components["schemas"]["Capabilities"];
             /** @description A file: the version, or the extra, that it belongs to */
-            part?: string;
+            part?: string | null;
             /** @description Put a token into the addresses, for players that send neither cookie nor header */
-            urlToken?: boolean;
+            urlToken?: boolean | null;
             /** @description The key of a version; the best that plays where it is left out */
-            version?: string;
+            version?: string | null;
         };
         Preferences: {
             audioLanguage: string;
@@ -1410,11 +1410,11 @@ export interface components {
         };
         PreferencesPatchBody: {
             /** @description ISO 639-2, empty for the film's own */
-            audioLanguage?: string;
-            language?: string;
-            subtitleLanguage?: string;
-            /** @enum {string} */
-            subtitleMode?: "auto" | "on" | "off";
+            audioLanguage?: string | null;
+            language?: string | null;
+            subtitleLanguage?: string | null;
+            /** @enum {string|null} */
+            subtitleMode?: "auto" | "on" | "off" | null;
         };
         Problem: {
             /** @description Stable and machine-readable, e.g. auth.invalid_credentials */
@@ -1441,11 +1441,11 @@ export interface components {
              * Format: double
              * @description Seconds of the whole film as the player knows it
              */
-            duration?: number;
+            duration?: number | null;
             /** @description The file that plays */
-            fileId?: string;
+            fileId?: string | null;
             /** @description That the player stands still; the position counts all the same */
-            paused?: boolean;
+            paused?: boolean | null;
             /**
              * Format: double
              * @description Seconds on the whole film's axis; behind the film its end counts
@@ -1614,10 +1614,10 @@ export interface components {
             refreshToken: string;
         };
         UpdateLibraryInputBody: {
-            locale?: string;
-            name?: string;
-            open?: boolean;
-            restricted?: boolean;
+            locale?: string | null;
+            name?: string | null;
+            open?: boolean | null;
+            restricted?: boolean | null;
         };
         User: {
             /** Format: date-time */
@@ -1670,13 +1670,13 @@ export interface components {
         };
         VideoCapability: {
             codec: string;
-            codecString?: string;
+            codecString?: string | null;
             /** Format: int64 */
-            maxBitDepth?: number;
+            maxBitDepth?: number | null;
             /** Format: int64 */
-            maxHeight?: number;
+            maxHeight?: number | null;
             /** Format: int64 */
-            maxWidth?: number;
+            maxWidth?: number | null;
         };
         WatchEvent: {
             /** Format: date-time */
