@@ -15,6 +15,7 @@ test('nothing restricted is a bare address', () => {
 });
 test('nonsense in an address is left out', () => {
 	expect(writeFilter(read('watched=perhaps&from=abc&sort=%3Cscript%3E&picture=9k'))).toBe('');
+	expect(writeFilter(read('genre=Drama&genre=&genre=Drama'))).toBe('?genre=Drama');
 });
 test('the server is asked in its own terms', () => {
 	expect(queryOf(read('watched=unwatched&picture=4k'))).toMatchObject({

@@ -31,7 +31,7 @@ export function readFilter(search: URLSearchParams): Filter {
 	return {
 		q: search.get('q')?.trim() ?? '',
 		libraryId: search.get('library') ?? '',
-		genres: search.getAll('genre').filter(Boolean),
+		genres: [...new Set(search.getAll('genre').filter(Boolean))],
 		yearFrom: whole(search.get('from')),
 		yearTo: whole(search.get('to')),
 		watched: oneOf(search.get('watched'), ['all', 'unwatched', 'started', 'watched'], 'all'),
