@@ -216,6 +216,7 @@ func (t table) insertInto(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	var names, definitions []string
 	for rows.Next() {
 		var name, definition string
@@ -224,7 +225,7 @@ func (t table) insertInto(ctx context.Context, db *sql.DB) error {
 		}
 		names, definitions = append(names, name), append(definitions, definition)
 	}
-	if err := rows.Close(); err != nil {
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -237,7 +238,7 @@ func (t table) insertInto(ctx context.Context, db *sql.DB) error {
 	insert := func(n int) string {
 		return `INSERT INTO ` + t.name + ` ("` + strings.Join(t.columns, `", "`) + `") VALUES ` + strings.TrimSuffix(strings.Repeat(one+", ", n), ", ")
 	}
-	many, err := tx.PrepareContext(ctx, insert(atOnce))
+	many, err := tx.PrepareContext(ctx, insert(atOnce)) //nolint:sqlclosecheck // it is, below
 	if err != nil {
 		return err
 	}

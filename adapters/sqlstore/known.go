@@ -164,7 +164,7 @@ func (k *statements) take(ctx context.Context, db *sql.DB, text string) (*keptSt
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s := k.kept[text]; s != nil { // somebody else was first
-		_ = made.Close()
+		_ = made.Close() //nolint:sqlclosecheck // one that is kept is closed by who drops it
 		s.users++
 		return s, nil
 	}

@@ -193,18 +193,6 @@ func newMovieRow(m domain.Movie) movieRow {
 	return row
 }
 
-func (r movieRow) movie() domain.Movie {
-	return domain.Movie{
-		ID: r.ID, LibraryID: r.LibraryID, Identity: r.Identity, Title: r.Title, SortTitle: r.SortTitle, OriginalTitle: r.OriginalTitle,
-		Year: r.Year, Tagline: r.Tagline, Overview: r.Overview, Runtime: r.Runtime, Rating: r.Rating, Votes: r.Votes,
-		Certification: r.Certification, ReleaseDate: r.ReleaseDate, IMDbID: r.IMDbID, TMDbID: r.TMDbID, Genres: []string{},
-		Countries: r.Countries.V, Studios: r.Studios.V, Directors: r.Directors.V,
-		Available: r.Available, Resolution: r.Resolution, HDR: r.HDR,
-		AudioLanguages: r.AudioLanguages.V, SubtitleLanguages: r.SubtitleLanguages.V, Versions: r.Versions,
-		MetadataSource: r.MetadataSource, AddedAt: r.AddedAt.time(), UpdatedAt: r.UpdatedAt.time(),
-	}
-}
-
 func (r itemRow) item() domain.MovieItem {
 	return domain.MovieItem{
 		ID: r.ID, LibraryID: r.LibraryID, Title: r.Title, SortTitle: r.SortTitle, Year: r.Year, Runtime: r.Runtime, Rating: r.Rating,
