@@ -89,16 +89,14 @@ func encoding(req media.EncodeAudio) ([]string, io.Reader, error) {
 	common := gcd(rate, heard)
 	cut := floorDiv(from, int64(rate/common))
 	skip := cut*int64(heard/common) - int64(math.Round(stretch.Start*float64(heard)))
-	// first_pts=0 puts silence where a decoder swallows its first packets (TrueHD before a major sync, MP3 without its reservoir), so that counting samples stays right.
-	filter := fmt.Sprintf("aresample=%d:first_pts=0", heard)
+	// first_pts=0 puts silence where a decoder swallows its first packets (TrueHD before a major sync, MP3 without its reservoir), so that counting stays right.
+	// Seconds and not samples, since a decoder may give twice the rate that its stream declares (SBR that the header keeps to itself).
+	filter := "aresample=first_pts=0"
 	if skip < 0 {
-		filter += fmt.Sprintf(",adelay=%dS:all=1", -skip)
+		filter += fmt.Sprintf(",adelay=%.6f:all=1", float64(-skip)*1000/float64(heard))
 		skip = 0
 	}
-	filter += fmt.Sprintf(",atrim=start_sample=%d,asetpts=PTS-STARTPTS", skip)
-	if heard != rate {
-		filter += fmt.Sprintf(",aresample=%d", rate)
-	}
+	filter += fmt.Sprintf(",atrim=start=%.6f,asetpts=PTS-STARTPTS,aresample=%d", float64(skip)/float64(heard), rate)
 	skip = from - cut*int64(rate/common)
 	filter += fmt.Sprintf(",atrim=start_sample=%d:end_sample=%d,asetpts=PTS-STARTPTS", skip, skip+length)
 	args = append(args, "-i", "pipe:0", "-map", "0:a:0", "-map_metadata", "-1", "-threads", "1", "-af", filter,

@@ -94,7 +94,7 @@ func IndexKey(revision string) string { return "index/" + revision }
 type Stretch struct {
 	// Format is ffmpeg's demuxer name for the pipe ("ac3", "eac3", "dts", "truehd", "mp3", "flac", "aac", "ogg", "s16le"…).
 	Format     string
-	Start      float64 // seconds: time of the first sample written
+	Start      float64 // seconds: time of the first sample written, to a sample even where the container rounds times but packets tell their lengths
 	SampleRate int
 	Channels   int
 	Packets    int
