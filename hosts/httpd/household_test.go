@@ -121,30 +121,43 @@ func (h *household) who(t *testing.T, role domain.RoleName, s standing) *person 
 
 func newHousehold(t *testing.T, options ...world.Option) *household {
 	t.Helper()
+	h := openHouse(t, options...)
+	h.closed, h.restricted = &place{word: "Quokkaberg"}, &place{word: "Xenotopian", open: true, restricted: true}
+	h.spare = &place{word: "Sparrowhawk", spare: true}
+	h.shelve(t, h.closed, h.restricted, h.spare)
+	h.gather(t)
+	h.watch(t)
+	return h
+}
+
+// openHouse is a server with the open library alone, and nobody in it but the world's accounts.
+func openHouse(t *testing.T, options ...world.Option) *household {
+	t.Helper()
 	w := world.New(t, append(options, world.Configure(func(c *config.Config) { c.Scan.Frames = false }))...)
 	h := &household{
-		Server: w.Serve(t, world.Web(page())), nobody: &person{name: "nobody"}, foreign: map[*person][]string{},
-		open: &place{word: "Openlywood", open: true}, closed: &place{word: "Quokkaberg"},
-		restricted: &place{word: "Xenotopian", open: true, restricted: true}, spare: &place{word: "Sparrowhawk", spare: true},
+		Server: w.Serve(t, world.Web(page())), bystander: w.User(t), nobody: &person{name: "nobody"}, foreign: map[*person][]string{},
+		open: &place{word: "Openlywood", open: true},
 	}
 	h.nobody.clients = []world.Client{h.Anonymous()}
-	root := t.TempDir()
-	for _, p := range append(h.places(), h.spare) {
-		p.furnish(t, filepath.Join(root, p.word+"shelf"))
-		p.library = w.Library(t, p.dir, func(d *library.Draft) { d.Open, d.Restricted = p.open, p.restricted })
-	}
-	h.gather(t)
-	for _, p := range append(h.places(), h.spare) {
-		p.learn(t, w)
-	}
-	h.watch(t)
-	h.bystander = w.User(t)
+	h.shelve(t, h.open)
 	done, err := w.Jobs.List(t.Context(), jobs.Filter{}, domain.PageRequest{Limit: 1})
 	if err != nil || len(done.Items) != 1 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	h.job = done.Items[0].ID
 	return h
+}
+
+// shelve makes libraries of places and waits until all is known that lies there.
+func (h *household) shelve(t *testing.T, places ...*place) {
+	t.Helper()
+	for _, p := range places {
+		p.furnish(t, filepath.Join(t.TempDir(), p.word+"shelf"))
+		p.library = h.World.Library(t, p.dir, func(d *library.Draft) { d.Open, d.Restricted = p.open, p.restricted })
+	}
+	for _, p := range places {
+		p.learn(t, h.World)
+	}
 }
 
 // furnish writes a film that says the place's word wherever a film can say something, and the film that lies in every place.
@@ -264,6 +277,9 @@ func (h *household) gather(t *testing.T) {
 	}
 }
 
+// position is how far the n-th account watches.
+func position(n int) float64 { return 5 + float64(n)/8 }
+
 // watch lets everybody play what they see, and then takes the formers off the lists.
 func (h *household) watch(t *testing.T) {
 	t.Helper()
@@ -274,7 +290,7 @@ func (h *household) watch(t *testing.T) {
 				movie domain.Movie
 				file  domain.File
 			}{{at.movie, at.file}, {at.twin, at.twinFile}} {
-				_, err := w.Movies.Report(ctx, p.account.Actor, film.movie.ID, movie.Report{Position: 5 + float64(n)/8, Duration: 16, FileID: &film.file.ID})
+				_, err := w.Movies.Report(ctx, p.account.Actor, film.movie.ID, movie.Report{Position: position(n), Duration: 16, FileID: &film.file.ID})
 				if err != nil && !fault.IsNotFound(err) {
 					t.Fatal(err)
 				}

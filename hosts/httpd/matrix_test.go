@@ -118,26 +118,11 @@ func (h *household) everyGrant(t *testing.T) {
 	})
 }
 
-// denied asks for what must be refused.
+// denied asks for what must be refused, and holds answers about what is hidden to those about what is not there.
 func (h *household) denied(t *testing.T, p *person, r route, at *place, want outcome) {
 	t.Helper()
 	none := absent(at)
-	if strings.Contains(r.pattern, "/sessions/{") {
-		bystander := h.bystander
-		h.bystander = world.Account{User: domain.User{ID: domain.NewID()}, Session: domain.Session{ID: domain.NewID()}}
-		defer func() { h.bystander = bystander }()
-		none = absent(at)
-		absentAddresses := h.addresses(t, r.pattern, none)
-		h.bystander = bystander
-		h.compare(t, p, r, at, want, absentAddresses, none)
-		return
-	}
-	h.compare(t, p, r, at, want, h.addresses(t, r.pattern, none), none)
-}
-
-// compare holds the answers about a place to those about one that is not there.
-func (h *household) compare(t *testing.T, p *person, r route, at *place, want outcome, absentAddresses []string, none *place) {
-	t.Helper()
+	absentAddresses := h.beside(world.Account{User: domain.User{ID: domain.NewID()}, Session: domain.Session{ID: domain.NewID()}}).addresses(t, r.pattern, none)
 	for i, address := range h.addresses(t, r.pattern, at) {
 		c := p.client()
 		got := h.ask(t, c, r.method, address, h.body(t, r, at))
@@ -226,18 +211,22 @@ func (h *household) visitor(t *testing.T, role domain.RoleName) (world.Client, w
 	return h.Browser(world.Account{Session: sessions[0]}), world.Account{User: u, Session: sessions[1]}
 }
 
+// beside is the household with another account for others to name.
+func (h *household) beside(a world.Account) *household {
+	other := *h
+	other.bystander = a
+	return &other
+}
+
 // ownSession lets an account of each role change what is its own: preferences and sessions, which may end with it.
 func (h *household) ownSession(t *testing.T, r route) {
 	t.Helper()
-	bystander := h.bystander
-	defer func() { h.bystander = bystander }()
 	for _, p := range h.people {
 		if p.standing != stranger {
 			continue
 		}
-		var c world.Client
-		c, h.bystander = h.visitor(t, p.role)
-		for _, address := range h.addresses(t, r.pattern, h.open) {
+		c, own := h.visitor(t, p.role)
+		for _, address := range h.beside(own).addresses(t, r.pattern, h.open) {
 			got := h.ask(t, c, r.method, address, h.body(t, r, h.open))
 			secured(t, "a visitor → "+address, got)
 			if got.Status < 200 || got.Status >= 300 {
@@ -363,14 +352,13 @@ func (h *household) everyID(t *testing.T) {
 
 var placeholder = domain.NewID()
 
-// counts compares every sum with what may be seen: two films a library.
+// counts compares every sum with what may be seen, two films a library, and every watch state with what its own account did.
 func (h *household) counts(t *testing.T) {
-	for _, p := range h.people {
-		films, own := 0, map[string]bool{}
+	for n, p := range h.people {
+		films := 0
 		for _, at := range append(h.places(), h.spare) {
 			if p.sees(at) {
 				films += 2
-				own[strings.ToLower(at.word)] = true
 			}
 		}
 		c := p.client()
@@ -384,6 +372,18 @@ func (h *household) counts(t *testing.T) {
 		libraries := world.Decode[listOf[domain.Library]](t, c.Get(t, "/libraries"), http.StatusOK).Items
 		if *total.Total != films || len(total.Items) != films || stats.Movies != films || letters != films || len(genres) != films/2 || len(stats.Genres) != films/2 || len(libraries) != films/2 {
 			t.Errorf("%s sees %d films and counts %d, %d in the figures, %d by letters, %d genres, %d libraries", p.name, films, *total.Total, stats.Movies, letters, len(genres), len(libraries))
+		}
+		for _, item := range total.Items {
+			began := item.State != nil && item.State.Position > 0
+			if began != (item.ID != h.spare.movie.ID) || began && item.State.Position != position(n) {
+				t.Errorf("%s is told of %s that they are at %+v", p.name, item.Title, item.State)
+			}
+		}
+	}
+	c := h.Bearer(h.bystander.Tokens.AccessToken)
+	for _, path := range []string{"/movies/continue-watching", "/movies/watch-history", "/movies?inProgress=true", "/movies?watched=true"} {
+		if items := world.Decode[domain.Page[any]](t, c.Get(t, path), http.StatusOK).Items; len(items) > 0 {
+			t.Errorf("who watched nothing gets %v from %s", items, path)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestEveryRouteOfTheAPIIsDescribed(t *testing.T) {
 // TestAnswersAreAsTheDocumentSays asks every route that only reads, and the main ones that change something, and holds the answers to the document.
 func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 	t.Parallel()
-	h, doc := newHousehold(t), document(t)
+	h, doc := openHouse(t), document(t)
 	ulf := h.World.User(t)
 	holds := func(t *testing.T, c world.Client, method, pattern, address string, body any, statuses ...int) {
 		t.Helper()
@@ -147,7 +147,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 		{h.User(t), "POST", "/api/v1/movies/{id}/watched", movie + "/watched", nil, 200},
 		{h.User(t), "DELETE", "/api/v1/movies/{id}/watched", movie + "/watched", nil, 200},
 		{h.User(t), "DELETE", "/api/v1/movies/{id}/progress", movie + "/progress", nil, 204},
-		{h.User(t), "PATCH", "/api/v1/users/me/preferences", "", map[string]any{"audioLanguage": "ger"}, 200},
+		{h.User(t), "PATCH", "/api/v1/users/me/preferences", "", map[string]any{"audioLanguage": "ger", "subtitleMode": nil}, 200},
 		{h.Admin(t), "POST", "/api/v1/admin/libraries", "", map[string]any{"name": "Other", "paths": []string{t.TempDir()}}, 201},
 		{h.Admin(t), "POST", "/api/v1/admin/libraries", "", map[string]any{"name": "Same", "paths": []string{h.open.library.Paths[0].Path}}, 409},
 		{h.Admin(t), "PATCH", "/api/v1/admin/libraries/{id}", "/api/v1/admin/libraries/" + h.open.library.ID.String(), map[string]any{"name": "Renamed"}, 200},
