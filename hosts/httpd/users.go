@@ -23,7 +23,7 @@ type SessionItem struct {
 // PageQuery is every list's query.
 type PageQuery struct {
 	Limit        int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
-	Cursor       string `query:"cursor" maxLength:"1000" doc:"nextCursor of the page before"`
+	Cursor       string `query:"cursor" maxLength:"8000" doc:"nextCursor of the page before"`
 	IncludeTotal bool   `query:"includeTotal"`
 }
 
