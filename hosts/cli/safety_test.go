@@ -150,7 +150,8 @@ func TestS5S7S31TwoServersOnOneDatabaseAreOne(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(owners) != 1 || counts[http.StatusCreated]+counts[http.StatusNotFound]+counts[http.StatusForbidden] != many {
+	// 503 is for those whose transaction met too many others: they may come again, and are late.
+	if len(owners) != 1 || counts[http.StatusCreated]+counts[http.StatusNotFound]+counts[http.StatusForbidden]+counts[http.StatusServiceUnavailable] != many {
 		t.Fatalf("the answers are %v", counts)
 	}
 	owner := owners[0]
@@ -176,6 +177,9 @@ func TestS5S7S31TwoServersOnOneDatabaseAreOne(t *testing.T) {
 	for i := range 20 {
 		all.Go(func() {
 			status, next := refresh(servers[i%2], first.RefreshToken)
+			for status == http.StatusServiceUnavailable { // as a client would, where too many transactions met
+				status, next = refresh(servers[i%2], first.RefreshToken)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if successors[next]++; status != http.StatusOK {
