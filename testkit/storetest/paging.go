@@ -196,10 +196,10 @@ func (s *shelf) churn(ctx context.Context, r *rand.Rand, did chan<- struct{}) er
 				return errors.Join(tx.Movies.Delete(ctx, gone.film.ID), tx.Files.Delete(ctx, gone.file.ID))
 			}
 		}
-		if err := s.store.Update(ctx, write); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		switch err := s.store.Update(ctx, write); {
+		case ctx.Err() != nil: // told to stop, in the middle of it
+			return nil
+		case err != nil:
 			return err
 		}
 		s.churned.Add(1)
