@@ -170,7 +170,7 @@ func (s *shelf) churn(ctx context.Context, r *rand.Rand, did chan<- struct{}) er
 		file domain.File
 	}
 	var made []pair
-	for {
+	for ctx.Err() == nil {
 		// A transaction may be tried again: what it writes is decided before.
 		at, next := r.IntN(max(1, len(made))), pair{s.filmOf(r), s.fileOf(r)}
 		var write func(ctx context.Context, tx store.Tx) error
@@ -196,20 +196,16 @@ func (s *shelf) churn(ctx context.Context, r *rand.Rand, did chan<- struct{}) er
 				return errors.Join(tx.Movies.Delete(ctx, gone.film.ID), tx.Files.Delete(ctx, gone.file.ID))
 			}
 		}
-		switch err := s.store.Update(ctx, write); {
-		case ctx.Err() != nil: // told to stop, in the middle of it
-			return nil
-		case err != nil:
+		if err := s.store.Update(ctx, write); err != nil && ctx.Err() == nil {
 			return err
 		}
 		s.churned.Add(1)
 		select {
 		case did <- struct{}{}:
-		case <-ctx.Done():
-			return nil
 		default:
 		}
 	}
+	return nil
 }
 
 // walkAtRandom reads a list by pages of random sizes; between is called before each page but the first.
