@@ -3,6 +3,7 @@ package cmaf
 import (
 	"context"
 	"io"
+	"sync"
 )
 
 // Window sizes: a walk over a whole file reads ahead as a disk likes it, a look at single headers does not.
@@ -95,10 +96,18 @@ type extent struct {
 	size   int64
 }
 
+// maxStretch is how much is read at once.
+const maxStretch = 1 << 20
+
+// copyBuffers are for one stretch each: making and clearing one took as long as filling it.
+var copyBuffers = sync.Pool{New: func() any { return new(make([]byte, maxStretch)) }}
+
 // copyExtents writes the stretches in order, reading neighbours together.
 func copyExtents(ctx context.Context, w io.Writer, r io.ReaderAt, extents []extent) error {
-	const most, gap = 1 << 20, 32 << 10
-	var buf []byte
+	const gap = 32 << 10
+	kept := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(kept)
+	buf := *kept
 	for i := 0; i < len(extents); {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -106,21 +115,18 @@ func copyExtents(ctx context.Context, w io.Writer, r io.ReaderAt, extents []exte
 		j, begin, end := i, extents[i].offset, extents[i].offset
 		for ; j < len(extents); j++ {
 			e := extents[j]
-			if j > i && (e.offset < end || e.offset-end > gap || e.offset+e.size-begin > most) {
+			if j > i && (e.offset < end || e.offset-end > gap || e.offset+e.size-begin > maxStretch) {
 				break
 			}
 			end = e.offset + e.size
 		}
-		if end-begin > most { // one large packet
+		if end-begin > maxStretch { // one large packet
 			if err := writeAll(w, extents[i].prefix); err != nil {
 				return err
 			}
-			end = begin + most
-			extents[i] = extent{offset: end, size: extents[i].size - most}
+			end = begin + maxStretch
+			extents[i] = extent{offset: end, size: extents[i].size - maxStretch}
 			j = i
-		}
-		if cap(buf) < int(end-begin) {
-			buf = make([]byte, max(end-begin, 256<<10))
 		}
 		buf = buf[:end-begin]
 		if got, err := r.ReadAt(buf, begin); got < len(buf) {
@@ -129,33 +135,32 @@ func copyExtents(ctx context.Context, w io.Writer, r io.ReaderAt, extents []exte
 			}
 			return readFault(err)
 		}
-		if j == i || contiguous(extents[i:j]) {
+		if j == i {
 			if err := writeAll(w, buf); err != nil {
 				return err
 			}
-			i = j
 			continue
 		}
+		// Packets move together over what lies between them, so that as many as possible go with one write.
+		n := 0
 		for ; i < j; i++ {
 			e := extents[i]
-			if err := writeAll(w, e.prefix); err != nil {
-				return err
+			if len(e.prefix) > 0 {
+				if err := writeAll(w, buf[:n]); err != nil {
+					return err
+				}
+				if err := writeAll(w, e.prefix); err != nil {
+					return err
+				}
+				n = 0
 			}
-			if err := writeAll(w, buf[e.offset-begin:][:e.size]); err != nil {
-				return err
-			}
+			n += copy(buf[n:], buf[e.offset-begin:][:e.size])
+		}
+		if err := writeAll(w, buf[:n]); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func contiguous(extents []extent) bool {
-	for i, e := range extents {
-		if len(e.prefix) > 0 || i > 0 && e.offset != extents[i-1].offset+extents[i-1].size {
-			return false
-		}
-	}
-	return true
 }
 
 func writeAll(w io.Writer, b []byte) error {
