@@ -132,8 +132,14 @@ var codeOfStatus = map[int]string{
 	http.StatusUnprocessableEntity:          "request.invalid",
 }
 
+// unreadableBody is what huma says, with status 500, of a body that cannot be read to its end.
+const unreadableBody = "cannot read request body"
+
 // validationProblem is what huma's own failures become: its texts are about the input, never about the server.
 func validationProblem(ctx context.Context, status int, message string, errs []error) *Problem {
+	if message == unreadableBody { // malformed chunks (RFC 9112, 7.1), or a connection that broke off: none is the server's fault
+		status, message, errs = http.StatusBadRequest, "the body of the request is malformed or breaks off: send it again", nil
+	}
 	p := &Problem{Status: status, Code: codeOfStatus[status], RequestID: requestID(ctx)}
 	if p.Code == "" {
 		p.Code = "request.failed"
@@ -178,7 +184,7 @@ func init() {
 			return validationProblem(context.Background(), status, message, errs)
 		}
 		p := validationProblem(ctx.Context(), status, message, errs)
-		if status >= http.StatusInternalServerError && len(errs) > 0 {
+		if p.Status >= http.StatusInternalServerError && len(errs) > 0 {
 			r, _ := humachi.Unwrap(ctx)
 			slog.Default().LogAttrs(ctx.Context(), slog.LevelError, "a response could not be made", slog.String("requestId", p.RequestID), slog.String("path", r.URL.Path), slog.Any("error", errs[0]))
 		}

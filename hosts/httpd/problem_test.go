@@ -1,11 +1,15 @@
 package httpd_test
 
 import (
+	"bufio"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/core"
@@ -51,6 +55,30 @@ func TestTheRouterAnswersWithProblemsToo(t *testing.T) {
 	first, second := s.Anonymous().Get(t, "/settings"), s.Anonymous().Do(t, "GET", "/api/v1/settings", nil, "X-Request-Id", "mine")
 	if a, b := first.Header.Get("X-Request-Id"), second.Header.Get("X-Request-Id"); a == "" || a == b || b == "mine" {
 		t.Errorf("request ids %q and %q", a, b)
+	}
+}
+
+func TestAMalformedBodyIsTheClientsMistake(t *testing.T) {
+	t.Parallel()
+	s := world.New(t, world.Idle()).Serve(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(world.Patience))
+	if _, err := io.WriteString(conn, "POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\nno-length\r\n{}\r\n0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"request.malformed"`) {
+		t.Errorf("%d %s %v", answer.StatusCode, body, err)
 	}
 }
 
