@@ -85,11 +85,10 @@ func fileReader() int {
 // theatre is Revenge as a process of its own, on SQLite, with a signed-in administrator.
 type theatre struct {
 	*process
-	b          *testing.B
-	data, url  string
-	token      string
-	client     *http.Client
-	stopServer func()
+	b         *testing.B
+	data, url string
+	token     string
+	client    *http.Client
 }
 
 var serverEnvironment = []string{"REVENGE_METRICS_LISTEN=", "REVENGE_LOG_LEVEL=error", "REVENGE_CACHE_DIR="}
@@ -350,7 +349,7 @@ func randomRanges(ctx context.Context, pattern *http.Request, size int64, viewer
 					got.Add(int64(some))
 				}
 				answer.Body.Close()
-				if err != io.EOF || answer.StatusCode != http.StatusPartialContent || n != length {
+				if !errors.Is(err, io.EOF) || answer.StatusCode != http.StatusPartialContent || n != length {
 					failures[v] = fmt.Errorf("%s: %d with %d of %d bytes: %w", request.URL, answer.StatusCode, n, length, err)
 				}
 			}
@@ -562,7 +561,7 @@ func drain(th *theatre, address string) (int64, error) {
 		some, err = answer.Body.Read(drainBuffer)
 		n += int64(some)
 	}
-	if err != io.EOF || answer.StatusCode != http.StatusOK {
+	if !errors.Is(err, io.EOF) || answer.StatusCode != http.StatusOK {
 		return n, fmt.Errorf("%s: %d after %d bytes: %w", address, answer.StatusCode, n, err)
 	}
 	return n, nil

@@ -166,3 +166,49 @@ func TestUnmountedLibraryIsEmptyAndComesBack(t *testing.T) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 }
+
+func TestAFileThatIsReplacedWhileItIsOpenedIsNoUnreadableOne(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	name := func(n string) string { return filepath.Join(root, n) }
+	if err := os.WriteFile(name("own"), []byte("film"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	put := func(n int) error {
+		_ = os.Remove(name("next"))
+		link := os.Link
+		if n%2 == 0 {
+			link = func(_, at string) error { return os.Symlink("own", at) }
+		}
+		return errors.Join(link(name("own"), name("next")), os.Rename(name("next"), name("film")))
+	}
+	if err := put(0); err != nil {
+		t.Fatal(err)
+	}
+	asked, swapped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for n := 1; err == nil; n++ {
+			select {
+			case <-asked:
+				swapped <- nil
+				return
+			default:
+				err = put(n)
+			}
+		}
+		swapped <- err
+	}()
+	for range 3000 {
+		file, err := NewTree().Open(t.Context(), []byte(root), []byte("film"))
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		file.Close()
+	}
+	close(asked)
+	if err := <-swapped; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -138,8 +138,21 @@ func (*Tree) Stat(ctx context.Context, root, rel []byte) (files.Entry, error) {
 	return entry, nil
 }
 
+// lookAgain is how often a file is opened that becomes a link, or none any more, between being looked at and being followed: that looks like
+// a link that cannot be read (EINVAL) or leads to itself (ELOOP).
+const lookAgain = 10
+
 // Open implements files.Tree. Pipes, sockets and devices are never opened, and a pipe that takes a file's place in the last moment does not block.
-func (*Tree) Open(ctx context.Context, root, rel []byte) (files.Open, error) {
+func (*Tree) Open(ctx context.Context, root, rel []byte) (opened files.Open, err error) {
+	for range lookAgain {
+		if opened, err = openFile(ctx, root, rel); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ELOOP) {
+			break
+		}
+	}
+	return opened, err
+}
+
+func openFile(ctx context.Context, root, rel []byte) (files.Open, error) {
 	r, err := openRoot(ctx, root)
 	if err != nil {
 		return nil, err

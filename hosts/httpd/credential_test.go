@@ -312,6 +312,7 @@ func TestSigningInTellsNothingOfWhoThereIs(t *testing.T) {
 		if got.Status != http.StatusUnauthorized {
 			t.Errorf("%v: %d %s", try, got.Status, got.Body)
 		}
+		body := plain(t, got)
 		for _, varies := range []string{"Date", "X-Request-Id", "Content-Length"} {
 			got.Header.Del(varies)
 		}
@@ -319,7 +320,7 @@ func TestSigningInTellsNothingOfWhoThereIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answers[string(header)+plain(t, got)] = true
+		answers[string(header)+body] = true
 	}
 	if len(answers) != 1 {
 		t.Errorf("the answers differ: %v", answers)

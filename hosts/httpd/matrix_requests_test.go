@@ -252,7 +252,11 @@ func timeless(r world.Response) string {
 // plain is a problem without what differs between any two.
 func plain(t *testing.T, r world.Response) string {
 	t.Helper()
-	return strings.ReplaceAll(string(r.Body), r.Header.Get("X-Request-Id"), "")
+	id := r.Header.Get("X-Request-Id")
+	if id == "" {
+		t.Fatal("an answer without a request id")
+	}
+	return strings.ReplaceAll(string(r.Body), id, "")
 }
 
 var encoded = regexp.MustCompile(`[A-Za-z0-9_+/-]{16,}`)
