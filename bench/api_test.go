@@ -54,7 +54,7 @@ func serve(b *testing.B, c *catalogue) *served {
 	s := &served{catalogue: c, key: make([]byte, 32)}
 	rand.Read(s.key)
 	s.revenge = start(b, "revenge", "http://localhost:", []string{"REVENGE_DATABASE=" + c.DSN, "REVENGE_METRICS_LISTEN=", "REVENGE_SCAN_WATCH=false", "REVENGE_LOG_SLOW_QUERY=5s"},
-		"--data-dir", b.TempDir(), "serve", "--listen", "127.0.0.1:0")
+		"--data-dir", c.Dir, "serve", "--listen", "127.0.0.1:0")
 	s.ours = "127.0.0.1:" + s.revenge.Ready
 	connection, err := dial(s.ours)
 	if err != nil {

@@ -124,7 +124,7 @@ func BenchmarkFootprint(b *testing.B) {
 	report(measure.Absolute(float64(info.Size())/1e6, 60, section, "the program's file", "MB"))
 
 	c := catalogueOf(b, "SQLite", startFilms)
-	environ := []string{"REVENGE_DATABASE=" + c.DSN, "REVENGE_DATA_DIR=" + b.TempDir()}
+	environ := []string{"REVENGE_DATABASE=" + c.DSN, "REVENGE_DATA_DIR=" + c.Dir}
 	first := launch(b, program, environ)
 	first.answered("/healthz", "")
 	token := signIn(b, first.address)

@@ -34,6 +34,7 @@ const (
 // catalogue is a database of films that a household could have: four libraries, of which the member sees three.
 type catalogue struct {
 	DSN       string
+	Dir       string // the data folder with the key that seals what is secret in the database
 	Member    domain.ID
 	Libraries []domain.ID // those that the member sees
 	Films     []domain.ID // some of those that the member sees
@@ -53,15 +54,13 @@ func catalogueOf(b *testing.B, kind string, films int) *catalogue {
 	if c := seeded[name]; c != nil {
 		return c
 	}
-	c := &catalogue{Member: idOf("user", 0)}
-	if kind == "SQLite" {
-		dir, err := os.MkdirTemp("", "revenge-bench-")
-		if err != nil {
-			b.Fatal(err)
-		}
-		atExit = append(atExit, func() { os.RemoveAll(dir) })
-		c.DSN = "sqlite:" + filepath.Join(dir, "revenge.db")
-	} else {
+	dir, err := os.MkdirTemp("", "revenge-bench-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	atExit = append(atExit, func() { os.RemoveAll(dir) })
+	c := &catalogue{Dir: dir, DSN: "sqlite:" + filepath.Join(dir, "revenge.db"), Member: idOf("user", 0)}
+	if kind == "PostgreSQL" {
 		c.DSN = newPostgres(b, fmt.Sprintf("revenge_bench_%d", films))
 	}
 	start := time.Now()
