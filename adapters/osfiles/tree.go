@@ -82,20 +82,20 @@ func (r *root) folder(rel []byte) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := r.Root.Stat(name)
+	const flags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_DIRECTORY
+	f, err := r.OpenFile(name, flags, 0)
 	if escapes(err) {
 		if name, err = r.local(rel); err != nil {
 			return nil, err
 		}
-		info, err = r.Root.Stat(name)
+		f, err = r.OpenFile(name, flags, 0)
 	}
-	if err != nil {
-		return nil, err
+	if errors.Is(err, syscall.ENOTDIR) {
+		if _, is := r.Root.Stat(name); is == nil {
+			return nil, fault.New(fault.Invalid, files.CodeNotRegular, "%q is no folder.", display(join([]byte(r.path), rel)))
+		}
 	}
-	if !info.IsDir() {
-		return nil, fault.New(fault.Invalid, files.CodeNotRegular, "%q is no folder.", display(join([]byte(r.path), rel)))
-	}
-	return r.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return f, err
 }
 
 func ignoringEINTR(fn func() error) error {
