@@ -9,6 +9,7 @@ import json
 import os
 import random
 import urllib.error
+import urllib.parse
 import urllib.request
 from itertools import count
 
@@ -129,6 +130,14 @@ class Account:
 
     def set(self, case, token, context):
         case.headers["Authorization"] = "Bearer " + token
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """Leaves out what is right although the description of an operation cannot say it: addresses and headers of more than 32 KiB never reach one
+    and are answered 431 by the layer of HTTP, and an empty value in the query stands for a parameter that is left out."""
+    query = case.query or {}
+    return len(urllib.parse.urlencode(query, doseq=True)) < 30_000 and "" not in query.values()
 
 
 @schemathesis.hook
