@@ -84,13 +84,22 @@ func eachRow(rows *sql.Rows, err error) func(row func(scan func(...any) error) e
 			return err
 		}
 		defer rows.Close()
-		for rows.Next() {
-			if err := row(rows.Scan); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
+		return scanned(rows, row)
 	}
+}
+
+// scanned hands over the Scan of each of the rows, which the caller closes: database/sql's or pgx's.
+func scanned(rows interface {
+	Next() bool
+	Scan(into ...any) error
+	Err() error
+}, row func(scan func(...any) error) error) error {
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // eachOfPostgres has pgx prepare the statement, which keeps those of each connection.
@@ -110,12 +119,7 @@ func (s *Store) eachOfPostgres(ctx context.Context, of *statement, row func(scan
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return scanned(rows, row)
 }
 
 // numbered writes PostgreSQL's places: $1, $2…

@@ -176,7 +176,7 @@ func TestEachLandedSchemaIsMigratedWithItsData(t *testing.T) {
 			emptyDatabases(t, func(t *testing.T, dsn string) {
 				s := openAt(t, dsn)
 				postgres := s.Pool() != nil
-				upTo(t, s, from)
+				sqlstoretest.UpTo(t, s, from)
 				fill(t, s.SQLDB(), postgres)
 				before := rows(t, s.SQLDB(), columns(t, s.SQLDB(), postgres))
 				if err := s.Migrate(t.Context()); err != nil {
@@ -195,26 +195,6 @@ func TestEachLandedSchemaIsMigratedWithItsData(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// upTo brings an empty database to an older schema.
-func upTo(t *testing.T, s *sqlstore.Store, version int64) {
-	t.Helper()
-	files, err := migrations.For(s.Pool() != nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dialect := goose.DialectSQLite3
-	if s.Pool() != nil {
-		dialect = goose.DialectPostgres
-	}
-	steps, err := goose.NewProvider(dialect, s.SQLDB(), files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := steps.UpTo(t.Context(), version); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -19,11 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"github.com/revenge-media/revenge/adapters/sqlstore"
+	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/domain"
-	"github.com/revenge-media/revenge/migrations"
 	"github.com/revenge-media/revenge/testkit/demo"
 	"github.com/revenge-media/revenge/testkit/world"
 )
@@ -158,22 +156,8 @@ func at(t *testing.T, h home, schema int64) *sqlstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := migrations.For(s.Pool() != nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dialect := goose.DialectSQLite3
-	if s.Pool() != nil {
-		dialect = goose.DialectPostgres
-	}
-	steps, err := goose.NewProvider(dialect, s.SQLDB(), files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if schema > 0 {
-		if _, err := steps.UpTo(t.Context(), schema); err != nil {
-			t.Fatal(err)
-		}
+		sqlstoretest.UpTo(t, s, schema)
 	}
 	return s
 }

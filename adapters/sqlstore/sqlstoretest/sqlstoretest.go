@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/pressly/goose/v3"
 
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/migrations"
@@ -202,4 +203,24 @@ func withDatabase(server, name string) string {
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// UpTo brings an empty database to an older schema.
+func UpTo(t testing.TB, s *sqlstore.Store, version int64) {
+	t.Helper()
+	files, err := migrations.For(s.Pool() != nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialect := goose.DialectSQLite3
+	if s.Pool() != nil {
+		dialect = goose.DialectPostgres
+	}
+	steps, err := goose.NewProvider(dialect, s.SQLDB(), files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := steps.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
 }
