@@ -12,14 +12,19 @@ import (
 // grants is the whole policy. legacy:read is a user who may also see restricted libraries: which ones, the access lists say.
 var grants = map[domain.RoleName][]domain.Permission{
 	domain.RoleAdmin:  everything[1:],
-	domain.RoleUser:   {domain.PermissionSession, domain.PermissionLibraryRead},
-	domain.RoleLegacy: {domain.PermissionSession, domain.PermissionLibraryRead},
+	domain.RoleUser:   everyday,
+	domain.RoleGuest:  {domain.PermissionEnrol, domain.PermissionSession, domain.PermissionLibraryRead, domain.PermissionPlayback},
+	domain.RoleLegacy: everyday,
 }
 
-var everything = []domain.Permission{
-	domain.PermissionPublic, domain.PermissionSession, domain.PermissionLibraryRead, domain.PermissionLibraryManage,
-	domain.PermissionUserManage, domain.PermissionSettingsManage, domain.PermissionJobsManage,
+var everyday = []domain.Permission{
+	domain.PermissionEnrol, domain.PermissionSession, domain.PermissionProfile, domain.PermissionAPIKey, domain.PermissionLibraryRead,
+	domain.PermissionPlayback, domain.PermissionHistory,
 }
+
+var everything = append(append([]domain.Permission{domain.PermissionPublic}, everyday...),
+	domain.PermissionLibraryManage, domain.PermissionUserManage, domain.PermissionRoleManage, domain.PermissionOIDCManage, domain.PermissionActivityRead,
+	domain.PermissionSettingsManage, domain.PermissionJobsManage)
 
 // Policy implements policy.Policy.
 type Policy struct{}
@@ -56,5 +61,5 @@ func (p Policy) Permissions(ctx context.Context, actor domain.Actor) ([]domain.P
 
 // Roles implements policy.Policy.
 func (Policy) Roles(context.Context) ([]domain.RoleName, error) {
-	return []domain.RoleName{domain.RoleAdmin, domain.RoleUser, domain.RoleLegacy}, nil
+	return []domain.RoleName{domain.RoleAdmin, domain.RoleUser, domain.RoleGuest, domain.RoleLegacy}, nil
 }

@@ -15,14 +15,15 @@ type base struct {
 func (s *Store) repos(db bun.IDB) store.Repos {
 	b := base{db: db, postgres: s.postgres}
 	return store.Repos{
-		Users:     users{b},
-		Sessions:  sessions{b},
-		Secrets:   secrets{b},
-		Libraries: libraries{b},
-		Scans:     scans{b},
-		Files:     files{b},
-		Movies:    movies{b},
-		Watch:     watch{b},
-		Images:    images{b},
+		Users:      users{b},
+		Sessions:   sessions{b},
+		Challenges: challenges{b},
+		Secrets:    secrets{b},
+		Libraries:  libraries{b},
+		Scans:      scans{b},
+		Files:      files{b},
+		Movies:     movies{b},
+		Watch:      watch{b},
+		Images:     images{b},
 	}
 }

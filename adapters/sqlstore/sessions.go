@@ -25,6 +25,12 @@ type sessionRow struct {
 	LastSeenAt    micros
 	ExpiresAt     micros
 	RevokedAt     *micros
+
+	DeviceID        *domain.ID
+	Method          domain.SignInMethod
+	MFAVerified     bool    `bun:"mfa_verified"`
+	MFAVerifiedAt   *micros `bun:"mfa_verified_at"`
+	AuthenticatedAt micros
 }
 
 type tokenRow struct {
@@ -48,6 +54,7 @@ func (r sessionRow) session() domain.Session {
 	return domain.Session{
 		ID: r.ID, UserID: r.UserID, Device: r.Device, UserAgent: r.UserAgent, IP: r.IP,
 		CreatedAt: r.CreatedAt.time(), LastSeenAt: r.LastSeenAt.time(), ExpiresAt: r.ExpiresAt.time(), RevokedAt: r.RevokedAt.timeOrNil(),
+		DeviceID: r.DeviceID, Method: r.Method, MFAVerified: r.MFAVerified, MFAVerifiedAt: r.MFAVerifiedAt.timeOrNil(), AuthenticatedAt: r.AuthenticatedAt.time(),
 	}
 }
 
@@ -55,6 +62,7 @@ func (r sessions) Create(ctx context.Context, s domain.Session, first domain.Ref
 	_, err := r.db.NewInsert().Model(&sessionRow{
 		ID: s.ID, UserID: s.UserID, Device: s.Device, UserAgent: s.UserAgent, IP: s.IP,
 		CreatedAt: at(s.CreatedAt), LastSeenAt: at(s.LastSeenAt), ExpiresAt: at(s.ExpiresAt), RevokedAt: atOrNull(s.RevokedAt),
+		DeviceID: s.DeviceID, Method: s.Method, MFAVerified: s.MFAVerified, MFAVerifiedAt: atOrNull(s.MFAVerifiedAt), AuthenticatedAt: at(s.AuthenticatedAt),
 	}).Exec(ctx)
 	if err == nil {
 		_, err = r.db.NewInsert().Model(newTokenRow(first)).Exec(ctx)

@@ -34,6 +34,9 @@ type userRow struct {
 	CreatedAt     micros
 	UpdatedAt     micros
 	LastLoginAt   *micros
+
+	EmailVerifiedAt *micros
+	DeletedAt       *micros
 }
 
 type loginRow struct {
@@ -69,6 +72,7 @@ func newUserRow(u domain.User) userRow {
 	return userRow{
 		ID: u.ID, Username: u.Username, UsernameKey: canonical(u.Username), DisplayName: u.DisplayName, Email: u.Email,
 		Disabled: u.Disabled, CreatedAt: at(u.CreatedAt), UpdatedAt: at(u.UpdatedAt), LastLoginAt: atOrNull(u.LastLoginAt),
+		EmailVerifiedAt: atOrNull(u.EmailVerifiedAt), DeletedAt: atOrNull(u.DeletedAt),
 	}
 }
 
@@ -76,6 +80,7 @@ func (r userRow) user() domain.User {
 	return domain.User{
 		ID: r.ID, Username: r.Username, DisplayName: r.DisplayName, Email: r.Email, Roles: []domain.RoleName{},
 		Disabled: r.Disabled, CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), LastLoginAt: r.LastLoginAt.timeOrNil(),
+		EmailVerifiedAt: r.EmailVerifiedAt.timeOrNil(), DeletedAt: r.DeletedAt.timeOrNil(),
 	}
 }
 
@@ -222,7 +227,7 @@ func (r users) PasswordHash(ctx context.Context, id domain.ID) (hash domain.Pass
 
 func (r users) CountAdmins(ctx context.Context) (int, error) {
 	n, err := r.db.NewSelect().Model((*userRow)(nil)).Join("JOIN user_roles AS r ON r.user_id = u.id").
-		Where("r.role = ?", domain.RoleAdmin).Where("NOT u.disabled").Count(ctx)
+		Where("r.role = ?", domain.RoleAdmin).Where("NOT u.disabled").Where("u.deleted_at IS NULL").Count(ctx)
 	return int(n), translated(ctx, err, "user")
 }
 

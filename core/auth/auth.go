@@ -65,12 +65,6 @@ func New(d Deps) *Service {
 	return &Service{deps: d}
 }
 
-// Client is what a session's owner sees of where it came from.
-type Client struct {
-	IP        string
-	UserAgent string
-}
-
 // Tokens are a pair for clients without cookies.
 type Tokens struct {
 	AccessToken  string
@@ -92,7 +86,7 @@ func invalidCredentials() error {
 }
 
 // Login opens a session by user name or address and password. Accounts that do not exist or are disabled take as long and answer alike (S3).
-func (s *Service) Login(ctx context.Context, login, password string, client Client) (SignedIn, error) {
+func (s *Service) Login(ctx context.Context, login, password string, client domain.Client) (SignedIn, error) {
 	user, hash, err := s.deps.Store.Read().Users.ByLogin(ctx, login)
 	if fault.IsNotFound(err) {
 		if err := s.deps.Hasher.Burn(ctx, password); err != nil {
@@ -107,7 +101,7 @@ func (s *Service) Login(ctx context.Context, login, password string, client Clie
 	if err != nil {
 		return SignedIn{}, err
 	}
-	if !ok || user.Disabled {
+	if !ok || !user.Usable() {
 		return SignedIn{}, invalidCredentials()
 	}
 	fresh := hash
@@ -117,11 +111,11 @@ func (s *Service) Login(ctx context.Context, login, password string, client Clie
 		}
 	}
 	id := user.ID
-	opening := s.newSession(id, client)
+	opening := s.newSession(id, domain.SignInPassword, client)
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
 		// While the password was compared, it may have been changed, or the account disabled or removed.
 		user, err = tx.Users.Get(ctx, id)
-		if fault.IsNotFound(err) || (err == nil && user.Disabled) {
+		if fault.IsNotFound(err) || (err == nil && !user.Usable()) {
 			return invalidCredentials()
 		}
 		if err != nil {
@@ -156,12 +150,12 @@ type opening struct {
 	token   refreshToken
 }
 
-func (s *Service) newSession(user domain.ID, client Client) opening {
+func (s *Service) newSession(user domain.ID, method domain.SignInMethod, client domain.Client) opening {
 	now := domain.Stamp(s.deps.Now())
 	return opening{
 		session: domain.Session{
 			ID: domain.NewID(), UserID: user, Device: session.Device(client.UserAgent), UserAgent: session.Printable(client.UserAgent),
-			IP: client.IP, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(session.Lifetime),
+			IP: client.IP, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(session.Lifetime), Method: method, AuthenticatedAt: now,
 		},
 		token: newRefreshToken(),
 	}

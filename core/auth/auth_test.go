@@ -41,7 +41,7 @@ func TestFiftyParallelClaimsGiveOneOwner(t *testing.T) {
 		for i := range 50 {
 			process := []*identity.Process{p, second}[i%2]
 			wg.Go(func() {
-				in, err := process.Auth.Claim(context.Background(), code, account.NewUser{Username: "owner", Password: identity.Password}, auth.Client{})
+				in, err := process.Auth.Claim(context.Background(), code, account.NewUser{Username: "owner", Password: identity.Password}, domain.Client{})
 				switch {
 				case err == nil:
 					owners.Add(1)
@@ -57,7 +57,7 @@ func TestFiftyParallelClaimsGiveOneOwner(t *testing.T) {
 		if owners.Load() != 1 {
 			t.Fatalf("%d owners", owners.Load())
 		}
-		_, err = p.Auth.Claim(t.Context(), code, account.NewUser{Username: "late", Password: identity.Password}, auth.Client{})
+		_, err = p.Auth.Claim(t.Context(), code, account.NewUser{Username: "late", Password: identity.Password}, domain.Client{})
 		wantCode(t, err, fault.NotFound, auth.CodeSetupDone)
 		wantCode(t, p.Auth.CheckClaimCode(t.Context(), code), fault.NotFound, auth.CodeSetupDone)
 		_, err = p.Auth.ClaimCode(t.Context())
@@ -83,9 +83,9 @@ func TestClaimCodeIsLongLastsADayAndMayBeTypedAnyhow(t *testing.T) {
 			t.Error(err)
 		}
 		wantCode(t, p.Auth.CheckClaimCode(ctx, code[1:]), fault.Forbidden, auth.CodeWrongCode)
-		_, err = p.Auth.Claim(ctx, "no", account.NewUser{Username: "owner", Password: identity.Password}, auth.Client{})
+		_, err = p.Auth.Claim(ctx, "no", account.NewUser{Username: "owner", Password: identity.Password}, domain.Client{})
 		wantCode(t, err, fault.Forbidden, auth.CodeWrongCode)
-		_, err = p.Auth.Claim(ctx, code, account.NewUser{Username: "owner", Password: "too short"}, auth.Client{})
+		_, err = p.Auth.Claim(ctx, code, account.NewUser{Username: "owner", Password: "too short"}, domain.Client{})
 		wantCode(t, err, fault.Invalid, account.CodeInvalid)
 
 		p.Clock.Add(24*time.Hour - time.Second)
@@ -107,7 +107,7 @@ func TestClaimCodeIsLongLastsADayAndMayBeTypedAnyhow(t *testing.T) {
 		wantCode(t, err, fault.Unauthenticated, "auth.required")
 
 		p.User(t, "made by the command line", domain.RoleAdmin)
-		_, err = p.Auth.Claim(ctx, replaced, account.NewUser{Username: "owner", Password: identity.Password}, auth.Client{})
+		_, err = p.Auth.Claim(ctx, replaced, account.NewUser{Username: "owner", Password: identity.Password}, domain.Client{})
 		wantCode(t, err, fault.NotFound, auth.CodeSetupDone)
 	})
 }
@@ -139,7 +139,7 @@ func TestLoginTellsNothingButRightOrWrong(t *testing.T) {
 		}
 		var messages []string
 		for _, c := range [][2]string{{"nobody", identity.Password}, {"anna", "wrong"}, {"bert", identity.Password}, {"bert", "wrong"}, {"", ""}} {
-			_, err := p.Auth.Login(ctx, c[0], c[1], auth.Client{})
+			_, err := p.Auth.Login(ctx, c[0], c[1], domain.Client{})
 			wantCode(t, err, fault.Unauthenticated, auth.CodeInvalidCredentials)
 			messages = append(messages, err.Error())
 		}
@@ -180,7 +180,7 @@ func TestManyRightLoginsAtOnceAllSucceed(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
-				if _, err := p.Auth.Login(context.Background(), "anna", identity.Password, auth.Client{}); err != nil {
+				if _, err := p.Auth.Login(context.Background(), "anna", identity.Password, domain.Client{}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -131,7 +131,7 @@ func (s *Service) checkClaimCode(ctx context.Context, code string) (store.Secret
 
 // Claim makes the first administrator and signs them in. Of many claims with the right code one succeeds; afterwards, and as soon as there
 // is an administrator by another way, it is NotFound.
-func (s *Service) Claim(ctx context.Context, code string, owner account.NewUser, client Client) (SignedIn, error) {
+func (s *Service) Claim(ctx context.Context, code string, owner account.NewUser, client domain.Client) (SignedIn, error) {
 	checked, err := s.checkClaimCode(ctx, code)
 	if err != nil {
 		return SignedIn{}, err
@@ -141,7 +141,7 @@ func (s *Service) Claim(ctx context.Context, code string, owner account.NewUser,
 	if err != nil {
 		return SignedIn{}, err
 	}
-	opening := s.newSession(user.ID, client)
+	opening := s.newSession(user.ID, domain.SignInClaim, client)
 	user.LastLoginAt = &opening.session.CreatedAt
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if admins, err := tx.Users.CountAdmins(ctx); err != nil {

@@ -91,7 +91,7 @@ func (s *Service) rotate(ctx context.Context, tx store.Tx, token, next refreshTo
 	if err != nil {
 		return of, false, invalidIfAbsent(err)
 	}
-	if !of.Active(now) || user.Disabled || !now.Before(stored.ExpiresAt) {
+	if !of.Active(now) || !user.Usable() || !now.Before(stored.ExpiresAt) {
 		return of, false, refreshInvalid()
 	}
 	rotated, err := tx.Sessions.Rotate(ctx, stored.Hash, now, domain.RefreshToken{

@@ -86,7 +86,7 @@ func (s *Service) Authenticate(ctx context.Context, id domain.ID) (domain.Actor,
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, endedIfAbsent(err)
 	}
-	if user.Disabled {
+	if !user.Usable() {
 		return domain.Actor{}, domain.Session{}, ended()
 	}
 	return ActorOf(user, session), session, nil
@@ -101,7 +101,9 @@ func (s *Service) User(ctx context.Context, id domain.ID) (domain.User, error) {
 
 // ActorOf is who a session makes act.
 func ActorOf(u domain.User, s domain.Session) domain.Actor {
-	return domain.Actor{UserID: u.ID, SessionID: s.ID, Username: u.Username, Roles: u.Roles}
+	return domain.Actor{
+		UserID: u.ID, SessionID: s.ID, Username: u.Username, Roles: u.Roles, MFAVerified: s.MFAVerified, AuthenticatedAt: s.AuthenticatedAt,
+	}
 }
 
 func ended() error {

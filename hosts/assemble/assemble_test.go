@@ -17,7 +17,6 @@ import (
 
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/account"
-	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/library"
@@ -73,7 +72,7 @@ func TestWhatIsWrittenIsThereAfterTheNextOpenOnBothDatabases(t *testing.T) {
 		if _, err := app.Core.Account.Create(t.Context(), domain.SystemActor(), account.NewUser{Username: "ann", Password: world.Password}); err != nil {
 			t.Fatal(err)
 		}
-		in, err := app.Core.Auth.Login(t.Context(), "ann", world.Password, auth.Client{})
+		in, err := app.Core.Auth.Login(t.Context(), "ann", world.Password, domain.Client{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func TestTwoProcessesOnOneDatabaseAreOneServer(t *testing.T) {
 		var owners []auth.SignedIn
 		for i := range many {
 			all.Go(func() {
-				in, err := apps[i%2].Core.Auth.Claim(t.Context(), code, account.NewUser{Username: "owner" + string(rune('a'+i)), Password: world.Password}, auth.Client{})
+				in, err := apps[i%2].Core.Auth.Claim(t.Context(), code, account.NewUser{Username: "owner" + string(rune('a'+i)), Password: world.Password}, domain.Client{})
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {

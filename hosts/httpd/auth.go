@@ -20,8 +20,8 @@ func (o *origin) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (o origin) client() auth.Client {
-	return auth.Client{IP: clientIP(o.request), UserAgent: o.request.UserAgent()}
+func (o origin) client() domain.Client {
+	return domain.Client{IP: clientIP(o.request), UserAgent: o.request.UserAgent()}
 }
 
 // SignIn is the answer to a successful sign-in.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/library"
@@ -105,7 +104,7 @@ func TestWhatIsTakenAwayMidPlayEndsWithinASecond(t *testing.T) {
 	}{
 		"a sign-out": {shared, domain.RoleUser, func(t *testing.T, a world.Account) error { return w.Auth.Logout(t.Context(), a.Actor) }, http.StatusUnauthorized},
 		"the end of the session from another one": {shared, domain.RoleUser, func(t *testing.T, a world.Account) error {
-			other, err := w.Auth.Login(t.Context(), a.User.Username, world.Password, auth.Client{})
+			other, err := w.Auth.Login(t.Context(), a.User.Username, world.Password, domain.Client{})
 			if err != nil {
 				return err
 			}

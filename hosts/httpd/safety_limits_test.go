@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/playback"
 	"github.com/revenge-media/revenge/hosts/config"
@@ -62,7 +61,7 @@ func TestS30NoRouteTakesInputBeyondItsLimits(t *testing.T) {
 			}
 		}
 		if strings.Contains(pattern, "/logout") || method == http.MethodDelete && strings.HasSuffix(pattern, "/sessions") { // that session has ended
-			in, err := w.Auth.Login(t.Context(), "ann", world.Password, auth.Client{})
+			in, err := w.Auth.Login(t.Context(), "ann", world.Password, domain.Client{})
 			if err != nil {
 				t.Fatal(err)
 			}

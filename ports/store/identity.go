@@ -48,6 +48,17 @@ type Sessions interface {
 	DeleteExpired(ctx context.Context, before time.Time) (int, error)
 }
 
+// Challenges keeps what clients were asked and have not answered yet.
+type Challenges interface {
+	Create(ctx context.Context, c domain.Challenge) error
+	// Get returns the challenge of this purpose without using it up; NotFound with "challenge.not_found" when there is none that lives at now.
+	Get(ctx context.Context, purpose domain.ChallengePurpose, hash []byte, now time.Time) (domain.Challenge, error)
+	// Take is Get that uses it up: of many concurrent calls one gets it.
+	Take(ctx context.Context, purpose domain.ChallengePurpose, hash []byte, now time.Time) (domain.Challenge, error)
+	// DeleteExpired removes what ended before, and returns how many.
+	DeleteExpired(ctx context.Context, before time.Time) (int, error)
+}
+
 // Secret is one sealed value.
 type Secret struct {
 	Name      string

@@ -46,15 +46,16 @@ type PoolStats struct {
 
 // Repos are the repositories.
 type Repos struct {
-	Users     Users
-	Sessions  Sessions
-	Secrets   Secrets
-	Libraries Libraries
-	Scans     Scans
-	Files     Files
-	Movies    Movies
-	Watch     Watch
-	Images    Images
+	Users      Users
+	Sessions   Sessions
+	Challenges Challenges
+	Secrets    Secrets
+	Libraries  Libraries
+	Scans      Scans
+	Files      Files
+	Movies     Movies
+	Watch      Watch
+	Images     Images
 }
 
 // Tx is one transaction.

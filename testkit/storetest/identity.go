@@ -408,3 +408,64 @@ var _ = declare("secrets",
 		}
 	}},
 )
+
+var _ = declare("challenges",
+	law{"OneOfManyTakesAChallenge", func(t *testing.T, h Harness) {
+		u := aUser(t, h.Store, "anna")
+		var c domain.Challenge
+		fill(t, &c)
+		c.UserID = &u.ID
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Challenges.Create(ctx, c) })
+		now := c.ExpiresAt.Add(-time.Microsecond)
+		got, err := h.Store.Read().Challenges.Get(deadline(t), c.Purpose, c.Hash, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, c)
+		_, err = h.Store.Read().Challenges.Get(deadline(t), "another", c.Hash, now)
+		wantFault(t, err, fault.NotFound, "challenge.not_found")
+		_, err = h.Store.Read().Challenges.Get(deadline(t), c.Purpose, c.Hash, c.ExpiresAt)
+		wantFault(t, err, fault.NotFound, "challenge.not_found")
+		var taken atomic.Int32
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				err := h.Store.Update(deadline(t), func(ctx context.Context, tx store.Tx) error {
+					_, err := tx.Challenges.Take(ctx, c.Purpose, c.Hash, now)
+					return err
+				})
+				if err == nil {
+					taken.Add(1)
+				} else if !fault.IsNotFound(err) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := taken.Load(); n != 1 {
+			t.Errorf("%d of 8 took it", n)
+		}
+	}},
+	law{"ChallengesEndWithTimeAndAccount", func(t *testing.T, h Harness) {
+		var old, young domain.Challenge
+		fill(t, &old)
+		fill(t, &young)
+		old.UserID, young.UserID, young.Hash = nil, nil, []byte("another")
+		young.ExpiresAt = old.ExpiresAt.Add(time.Hour)
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
+			for _, c := range []domain.Challenge{old, young} {
+				if err := tx.Challenges.Create(ctx, c); err != nil {
+					return err
+				}
+			}
+			n, err := tx.Challenges.DeleteExpired(ctx, old.ExpiresAt.Add(time.Minute))
+			if err != nil || n != 1 {
+				t.Errorf("%d were removed (%v)", n, err)
+			}
+			return err
+		})
+		if _, err := h.Store.Read().Challenges.Get(deadline(t), young.Purpose, young.Hash, old.ExpiresAt); err != nil {
+			t.Error(err)
+		}
+	}},
+)

@@ -130,7 +130,7 @@ func (w *World) Account(t testing.TB, name string, roles ...domain.RoleName) Acc
 
 func (w *World) login(t testing.TB, name string) Account {
 	t.Helper()
-	in, err := w.Auth.Login(t.Context(), name, Password, auth.Client{IP: "127.0.0.1", UserAgent: "test"})
+	in, err := w.Auth.Login(t.Context(), name, Password, domain.Client{IP: "127.0.0.1", UserAgent: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func (p *Process) User(t *testing.T, name string, roles ...domain.RoleName) doma
 // SignIn signs an account in.
 func (p *Process) SignIn(t *testing.T, name string) auth.SignedIn {
 	t.Helper()
-	in, err := p.Auth.Login(t.Context(), name, Password, auth.Client{IP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
+	in, err := p.Auth.Login(t.Context(), name, Password, domain.Client{IP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
