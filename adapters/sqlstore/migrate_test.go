@@ -374,7 +374,7 @@ func columns(t *testing.T, db *sql.DB, postgres bool) map[string][]string {
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose%'`
 	if postgres {
 		query = `SELECT table_name, column_name, data_type, is_nullable = 'YES' FROM information_schema.columns
-			WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%'`
+			WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' AND table_name NOT IN (SELECT relname FROM pg_class WHERE relispartition)`
 	}
 	rows, err := db.Query(query)
 	if err != nil {

@@ -25,5 +25,6 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Movies:     movies{b},
 		Watch:      watch{b},
 		Images:     images{b},
+		Activity:   activity{b},
 	}
 }

@@ -56,6 +56,7 @@ type Repos struct {
 	Movies     Movies
 	Watch      Watch
 	Images     Images
+	Activity   Activity
 }
 
 // Tx is one transaction.

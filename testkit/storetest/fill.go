@@ -70,6 +70,14 @@ func (f *filler) value(v reflect.Value, path string) {
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			v.SetBytes([]byte{0, 0xff, byte(f.n)}) // no UTF-8
 		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		for range 2 {
+			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			f.value(key, path+" key")
+			f.value(value, path+" value")
+			v.SetMapIndex(key, value)
+		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
