@@ -18,6 +18,7 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Users:      users{b},
 		Sessions:   sessions{b},
 		Challenges: challenges{b},
+		OIDC:       oidc{b},
 		Secrets:    secrets{b},
 		Libraries:  libraries{b},
 		Scans:      scans{b},

@@ -49,6 +49,7 @@ type Repos struct {
 	Users      Users
 	Sessions   Sessions
 	Challenges Challenges
+	OIDC       OIDC
 	Secrets    Secrets
 	Libraries  Libraries
 	Scans      Scans

@@ -1,0 +1,53 @@
+-- +goose Up
+-- Who people may sign in with.
+CREATE TABLE oidc_providers (
+	id            TEXT PRIMARY KEY NOT NULL,
+	name          TEXT NOT NULL,
+	display_name  TEXT NOT NULL,
+	issuer        TEXT NOT NULL,
+	client_id     TEXT NOT NULL,
+	sealed_secret BLOB,
+	scopes        TEXT NOT NULL, -- JSON
+	auto_register BOOLEAN NOT NULL,
+	default_roles TEXT NOT NULL, -- JSON
+	role_claim    TEXT NOT NULL,
+	role_mapping  TEXT NOT NULL, -- JSON
+	map_admin     BOOLEAN NOT NULL,
+	trust_mfa     BOOLEAN NOT NULL,
+	position      INTEGER NOT NULL,
+	enabled       BOOLEAN NOT NULL,
+	created_at    INTEGER NOT NULL,
+	updated_at    INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX oidc_providers_name_key ON oidc_providers (name);
+CREATE UNIQUE INDEX oidc_providers_issuer_key ON oidc_providers (issuer);
+
+-- Who is who there. A link names the issuer and not the provider's row: it outlives that.
+CREATE TABLE oidc_user_links (
+	id           TEXT PRIMARY KEY NOT NULL,
+	user_id      TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+	issuer       TEXT NOT NULL,
+	subject      TEXT NOT NULL,
+	label        TEXT NOT NULL,
+	created_at   INTEGER NOT NULL,
+	last_used_at INTEGER
+);
+CREATE UNIQUE INDEX oidc_user_links_issuer_subject_key ON oidc_user_links (issuer, subject);
+CREATE UNIQUE INDEX oidc_user_links_user_id_issuer_key ON oidc_user_links (user_id, issuer);
+
+-- Sessions that a provider opened, so that signing out here and there is one.
+CREATE TABLE oidc_sessions (
+	session_id       TEXT PRIMARY KEY NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+	issuer           TEXT NOT NULL,
+	subject          TEXT NOT NULL,
+	provider_session TEXT NOT NULL,
+	sealed_token     BLOB,
+	created_at       INTEGER NOT NULL
+);
+CREATE INDEX oidc_sessions_issuer_subject_idx ON oidc_sessions (issuer, subject);
+CREATE INDEX oidc_sessions_issuer_provider_session_idx ON oidc_sessions (issuer, provider_session);
+
+-- +goose Down
+DROP TABLE oidc_sessions;
+DROP TABLE oidc_user_links;
+DROP TABLE oidc_providers;
