@@ -18,6 +18,12 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Users:      users{b},
 		Sessions:   sessions{b},
 		Challenges: challenges{b},
+
+		Invitations:   invitations{b},
+		Registrations: registrations{b},
+		OneTimeTokens: oneTimeTokens{b},
+		Avatars:       avatars{b},
+
 		OIDC:       oidc{b},
 		Secrets:    secrets{b},
 		Libraries:  libraries{b},
@@ -27,5 +33,6 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Watch:      watch{b},
 		Images:     images{b},
 		Activity:   activity{b},
+		APIKeys:    apiKeys{b},
 	}
 }

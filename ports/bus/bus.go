@@ -33,6 +33,8 @@ const (
 	TopicUser Topic = "user"
 	// TopicAccess carries ids of libraries whose access changed, or were made or removed.
 	TopicAccess Topic = "access"
+	// TopicAPIKey carries ids of API keys that were changed or revoked.
+	TopicAPIKey Topic = "apikey"
 	// TopicScan carries ids of scans that progressed.
 	TopicScan Topic = "scan"
 	// TopicMovie carries ids of libraries whose films changed.

@@ -49,6 +49,12 @@ type Repos struct {
 	Users      Users
 	Sessions   Sessions
 	Challenges Challenges
+
+	Invitations   Invitations
+	Registrations Registrations
+	OneTimeTokens OneTimeTokens
+	Avatars       Avatars
+
 	OIDC       OIDC
 	Secrets    Secrets
 	Libraries  Libraries
@@ -58,6 +64,7 @@ type Repos struct {
 	Watch      Watch
 	Images     Images
 	Activity   Activity
+	APIKeys    APIKeys
 }
 
 // Tx is one transaction.

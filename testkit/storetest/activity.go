@@ -108,7 +108,9 @@ var _ = declare("activity",
 		begin := time.Date(2024, 1, 31, 22, 0, 0, 0, time.UTC) // two entries in January, four in February
 		all := someActivity(t, h.Store, begin, 4, func(int, *domain.Activity) {})
 		provide := func() {
-			update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Activity.Provide(ctx, begin, begin.AddDate(0, 2, 0)) })
+			update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
+				return tx.Activity.Provide(ctx, begin, begin.AddDate(0, 2, 0))
+			})
 		}
 		provide() // which moves what was there before
 		provide()
