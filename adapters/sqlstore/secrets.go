@@ -8,6 +8,8 @@ import (
 	"github.com/revenge-media/revenge/ports/store"
 )
 
+var _ = sealedColumn("server_secrets", "name", "sealed")
+
 type secrets struct{ base }
 
 var _ store.Secrets = secrets{}

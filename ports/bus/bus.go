@@ -37,6 +37,8 @@ const (
 	TopicAPIKey Topic = "apikey"
 	// TopicScan carries ids of scans that progressed.
 	TopicScan Topic = "scan"
+	// TopicSettings says that settings of the server changed.
+	TopicSettings Topic = "settings"
 	// TopicMovie carries ids of libraries whose films changed.
 	TopicMovie Topic = "movie"
 )

@@ -55,16 +55,16 @@ type Repos struct {
 	OneTimeTokens OneTimeTokens
 	Avatars       Avatars
 
-	OIDC       OIDC
-	Secrets    Secrets
-	Libraries  Libraries
-	Scans      Scans
-	Files      Files
-	Movies     Movies
-	Watch      Watch
-	Images     Images
-	Activity   Activity
-	APIKeys    APIKeys
+	OIDC      OIDC
+	Secrets   Secrets
+	Libraries Libraries
+	Scans     Scans
+	Files     Files
+	Movies    Movies
+	Watch     Watch
+	Images    Images
+	Activity  Activity
+	APIKeys   APIKeys
 }
 
 // Tx is one transaction.
