@@ -11,7 +11,10 @@ import (
 
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/activity"
+	"github.com/revenge-media/revenge/core/apikey"
 	"github.com/revenge-media/revenge/core/auth"
+	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/health"
 	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/library"
@@ -28,6 +31,7 @@ import (
 	"github.com/revenge-media/revenge/ports/metadata"
 	"github.com/revenge-media/revenge/ports/passwords"
 	"github.com/revenge-media/revenge/ports/policy"
+	"github.com/revenge-media/revenge/ports/ratelimit"
 	"github.com/revenge-media/revenge/ports/secrets"
 	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/ports/tokens"
@@ -51,6 +55,7 @@ type Deps struct {
 	Sealer    secrets.Sealer
 	Passwords passwords.Hasher
 	Policy    policy.Policy
+	Limiter   ratelimit.Limiter
 	// Signer makes a signer of keys, which live sealed in the store.
 	Signer func(keys ...tokens.Key) (tokens.Signer, error)
 
@@ -77,16 +82,19 @@ type Core struct {
 	Auth     *auth.Service
 	Account  *account.Service
 	Sessions *session.Service
+	Activity *activity.Service
+	APIKeys  *apikey.Service
 	Library  *library.Service
 	Movies   *movie.Service
 	Images   *images.Service
 	Playback *playback.Service
 	Health   *health.Service
 
-	Store store.Store
-	Jobs  jobs.Runner
-	Cache cache.Cache
-	Bus   bus.Bus
+	Store   store.Store
+	Jobs    jobs.Runner
+	Cache   cache.Cache
+	Bus     bus.Bus
+	Limiter ratelimit.Limiter
 
 	blobs blobs.Store
 }
@@ -112,13 +120,23 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	if names := d.missing(); len(names) > 0 {
 		return nil, fmt.Errorf("a core needs every port; missing: %v", names)
 	}
-	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, blobs: d.Blobs}
+	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
 	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Bus: d.Bus, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
 	c.Account = account.New(account.Deps{Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
 		Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
+	})
+	c.Activity = activity.New(activity.Deps{
+		Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger,
+		Retention: func(context.Context) (time.Duration, error) { return 365 * 24 * time.Hour, nil },
+	})
+	c.APIKeys = apikey.New(apikey.Deps{
+		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, Now: d.Now, Logger: d.Logger,
+		RequestsPerMinute: func(context.Context) (int, error) { return 600, nil },
+		AllowInQuery:      func(context.Context) (bool, error) { return false, nil },
+		MustEnrol:         func(context.Context, domain.User) (bool, error) { return false, nil },
 	})
 	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
 	c.Images = images.New(images.Deps{
@@ -130,7 +148,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
 	})
 	c.Playback = playback.New(playback.Deps{
-		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
+		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
 	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode})
@@ -141,27 +159,31 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 }
 
 // Close ends what runs in the background on behalf of streams. The ports belong to whoever opened them.
-func (c *Core) Close() { c.Playback.Close() }
+func (c *Core) Close() {
+	c.Playback.Close()
+	c.Activity.Close()
+}
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	go func() { ended <- c.Access.Listen(ctx) }()
 	go func() { ended <- c.Sessions.Listen(ctx) }()
-	return errors.Join(<-ended, <-ended)
+	go func() { ended <- c.APIKeys.Listen(ctx) }()
+	return errors.Join(<-ended, <-ended, <-ended)
 }
 
-// KindCleanUp removes what has expired: sessions, cached data over its cap.
+// KindCleanUp removes what has expired: sessions, cached data over its cap, old activity.
 const KindCleanUp jobs.Kind = "core.clean-up"
 
 // Definitions are all kinds of job; every process that runs jobs registers them all.
 func (c *Core) Definitions() []jobs.Definition {
-	return append(c.Library.Definitions(), jobs.Definition{
+	return append(append(c.Library.Definitions(), c.Activity.Definitions()...), jobs.Definition{
 		Kind: KindCleanUp, MaxAttempts: 3, Timeout: 20 * time.Second,
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)
-			return errors.Join(err, sweep)
+			return errors.Join(err, sweep, c.Activity.CleanUp(ctx))
 		},
 	})
 }

@@ -60,8 +60,11 @@ type denial struct {
 func New(d Deps) *Service { return &Service{deps: d, denials: map[denial]time.Time{}} }
 
 // Note adds what is no security event, through a job: within about a second it is enqueued together with others, and a request never waits for it
-// nor fails over it. What is noted in the last second before a crash is lost.
+// nor fails over it. What is noted in the last second before a crash is lost. A nil service notes nothing.
 func (s *Service) Note(_ context.Context, actor domain.Actor, e domain.Activity) {
+	if s == nil {
+		return
+	}
 	noted := entry(s.deps.Now(), actor, e)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +179,29 @@ func (s *Service) Own(ctx context.Context, actor domain.Actor, filter domain.Act
 		return domain.Page[domain.Activity]{}, err
 	}
 	filter.User = &actor.UserID
-	return s.deps.Store.Read().Activity.List(ctx, filter, page)
+	list, err := s.deps.Store.Read().Activity.List(ctx, filter, page)
+	if err != nil {
+		return list, err
+	}
+	return list, s.hide(ctx, actor, list.Items)
+}
+
+// DetailLibrary names the library that a film or the like is in, by its id.
+const DetailLibrary = "library"
+
+// hide takes out of one's own entries what they were about where that is in a library that one does not see any more (S18).
+func (s *Service) hide(ctx context.Context, actor domain.Actor, entries []domain.Activity) error {
+	scope, err := s.deps.Access.Scope(ctx, actor)
+	if err != nil && fault.KindOf(err) != fault.Forbidden {
+		return err
+	}
+	for i, e := range entries {
+		library, ok := domain.ParseID(e.Details[DetailLibrary])
+		if (ok || e.ResourceType == "movie" || e.ResourceType == "library") && !scope.All() && !(ok && scope.Sees(library)) {
+			entries[i].ResourceID, entries[i].ResourceName, entries[i].Details = "", "", nil
+		}
+	}
+	return nil
 }
 
 // List lists everybody's, newest first.

@@ -19,7 +19,7 @@ type Activity struct {
 	Encodes int
 }
 
-type playing struct{ session, file domain.ID }
+type playing struct{ credential, file domain.ID }
 
 type lastSeen struct {
 	method Method
@@ -38,7 +38,7 @@ func (a *activity) seen(actor domain.Actor, file domain.ID, method Method, now t
 	if a.plays == nil {
 		a.plays = map[playing]lastSeen{}
 	}
-	key := playing{actor.SessionID, file}
+	key := playing{actor.Credential(), file}
 	if before, ok := a.plays[key]; ok && now.Sub(before.at) < activeFor && before.method.rank() > method.rank() {
 		method = before.method // its picture is copied while its sound is encoded
 	}

@@ -94,7 +94,7 @@ func newCinema(t *testing.T, change ...func(*playback.Deps)) *cinema {
 	}
 	c.encoder = &watchedEncoder{Transcoder: tools}
 	deps := playback.Deps{
-		Store: c.store, Access: c, Sessions: c, Files: osfiles.NewTree(), Blobs: kept, Cache: values, Packager: cmaf.New(cmaf.Config{}), Transcoder: c.encoder,
+		Store: c.store, Access: c, Sessions: c, Keys: c, Files: osfiles.NewTree(), Blobs: kept, Cache: values, Packager: cmaf.New(cmaf.Config{}), Transcoder: c.encoder,
 		Subtitles: astisub.New(), Sealer: sealer, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -143,6 +143,15 @@ func (c *cinema) Scope(_ context.Context, actor domain.Actor) (domain.Scope, err
 }
 
 // Authenticate knows sessions that were not ended.
+func (c *cinema) Resume(ctx context.Context, id domain.ID) (domain.Actor, error) {
+	actor, _, err := c.Authenticate(ctx, id)
+	return actor, err
+}
+
+func (c *cinema) Current(ctx context.Context, actor domain.Actor) (domain.Actor, error) {
+	return c.Resume(ctx, actor.Credential())
+}
+
 func (c *cinema) Authenticate(_ context.Context, id domain.ID) (domain.Actor, domain.Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

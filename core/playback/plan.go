@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	activitylog "github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/language"
@@ -166,6 +167,10 @@ func (s *Service) Plan(ctx context.Context, actor domain.Actor, movie domain.ID,
 		query = "token=" + token
 	}
 	plan.Selected = choosing{caps: r.Capabilities, prefs: prefs, tools: tools, base: r.Base, query: query}.selected(versions[chosen])
+	s.Deps.Activity.Note(ctx, actor, domain.Activity{
+		Action: domain.ActivityPlaybackStarted, ResourceType: "movie", ResourceID: m.ID.String(), ResourceName: m.Title, Success: true,
+		Details: map[string]string{activitylog.DetailLibrary: m.LibraryID.String(), "method": string(plan.Versions[chosen].Method)},
+	})
 	return plan, nil
 }
 

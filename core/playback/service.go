@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	activitylog "github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/flight"
@@ -32,11 +33,22 @@ type Sessions interface {
 	Authenticate(ctx context.Context, id domain.ID) (domain.Actor, domain.Session, error)
 }
 
+// Keys says who acts by an API key, or by whatever an actor acts by, now: core/apikey.
+type Keys interface {
+	// Resume returns whom a key makes act; Unauthenticated when it has ended.
+	Resume(ctx context.Context, id domain.ID) (domain.Actor, error)
+	// Current returns who an actor is by now; Unauthenticated when its session or its key has ended.
+	Current(ctx context.Context, actor domain.Actor) (domain.Actor, error)
+}
+
 // Deps is what the service needs.
 type Deps struct {
-	Store      store.Store
-	Access     Access
-	Sessions   Sessions
+	Store    store.Store
+	Access   Access
+	Sessions Sessions
+	Keys     Keys
+	// Activity notes what is played.
+	Activity   *activitylog.Service
 	Files      files.Tree
 	Blobs      blobs.Store
 	Cache      cache.Cache

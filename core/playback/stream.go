@@ -47,14 +47,11 @@ func (s *Service) Direct(ctx context.Context, actor domain.Actor, file domain.ID
 	}, nil
 }
 
-// stillAllowed asks again what locate asked, for a response that goes on for long: the session too, and the roles that its account has by now.
+// stillAllowed asks again what locate asked, for a response that goes on for long: the session or the API key too, and the roles that its account has by now.
 func (s *Service) stillAllowed(ctx context.Context, actor domain.Actor, l located) error {
-	if !actor.System {
-		now, _, err := s.Sessions.Authenticate(ctx, actor.SessionID)
-		if err != nil {
-			return err
-		}
-		actor = now
+	actor, err := s.Keys.Current(ctx, actor)
+	if err != nil {
+		return err
 	}
 	scope, err := s.reader(ctx, actor)
 	if err == nil && !scope.Sees(l.file.LibraryID) {

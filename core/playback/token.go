@@ -17,8 +17,8 @@ import (
 )
 
 // A stream token stands for a credential in the addresses of one film's streams, for players that can send neither cookie nor header
-// (S19). It is a MAC over its purpose, the play session, the film, the user and the session, and the time of issue, so that any process can
-// check it. It must first be used within tokenFirstUse; from then on each use keeps the play session alive for tokenIdle in the cache that
+// (S19). It is a MAC over its purpose, the play session, the film, the user and the session or API key, and the time of issue, so that any process
+// can check it. It must first be used within tokenFirstUse; from then on each use keeps the play session alive for tokenIdle in the cache that
 // all processes share, and the session behind it is checked every time. A lost cache ends play sessions that are older than tokenFirstUse:
 // the player asks for a new plan. Nothing but media routes takes it.
 const (
@@ -26,10 +26,11 @@ const (
 	tokenIdle     = 10 * time.Minute
 	// tokenRenew is how often a use is written down.
 	tokenRenew = 20 * time.Second
-	// tokenPurpose is part of what is authenticated; another form of token gets another one.
-	tokenPurpose = "revenge stream token 1"
-	tokenSecret  = "stream-token-key"
-	tokenClaims  = 4*16 + 8
+	// The purpose is part of what is authenticated: it says whether the token is a session's or an API key's.
+	tokenPurpose    = "revenge stream token 1"
+	tokenPurposeKey = "revenge stream token 1 of an API key"
+	tokenSecret     = "stream-token-key"
+	tokenClaims     = 4*16 + 8
 )
 
 // tokenKey is the key of the MAC, once it is loaded.
@@ -75,40 +76,47 @@ func (s *Service) macKey(ctx context.Context) ([]byte, error) {
 
 // claims are what a token says.
 type claims struct {
-	play, movie, user, session domain.ID
-	issued                     time.Time
+	play, movie, user domain.ID
+	// credential is the session, or with viaKey the API key, that the token lives and ends with.
+	credential domain.ID
+	viaKey     bool
+	issued     time.Time
 }
 
 func (c claims) bytes() []byte {
 	b := make([]byte, 0, tokenClaims)
-	for _, id := range []domain.ID{c.play, c.movie, c.user, c.session} {
+	for _, id := range []domain.ID{c.play, c.movie, c.user, c.credential} {
 		b = append(b, id[:]...)
 	}
 	return binary.BigEndian.AppendUint64(b, uint64(c.issued.UnixMicro()))
 }
 
-func mac(key, claims []byte) []byte {
+func mac(key, claims []byte, viaKey bool) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write([]byte(tokenPurpose))
+	if viaKey {
+		h.Write([]byte(tokenPurposeKey))
+	} else {
+		h.Write([]byte(tokenPurpose))
+	}
 	h.Write(claims)
 	return h.Sum(nil)
 }
 
 // issueToken begins a play session of a film.
 func (s *Service) issueToken(ctx context.Context, actor domain.Actor, movie domain.ID) (string, error) {
-	if actor.System || actor.SessionID == (domain.ID{}) {
-		return "", fault.New(fault.Forbidden, "playback.no_session", "Stream tokens are for sessions.")
+	if actor.Credential() == (domain.ID{}) {
+		return "", fault.New(fault.Forbidden, "playback.no_session", "Stream tokens are for sessions and API keys.")
 	}
 	key, err := s.macKey(ctx)
 	if err != nil {
 		return "", err
 	}
-	said := claims{play: domain.NewID(), movie: movie, user: actor.UserID, session: actor.SessionID, issued: s.Now()}.bytes()
-	return base64.RawURLEncoding.EncodeToString(append(said, mac(key, said)...)), nil
+	said := claims{play: domain.NewID(), movie: movie, user: actor.UserID, credential: actor.Credential(), issued: s.Now()}.bytes()
+	return base64.RawURLEncoding.EncodeToString(append(said, mac(key, said, actor.KeyID != nil)...)), nil
 }
 
-// AuthenticateToken returns who a stream token stands for. path is that of the request: it must be a stream of a file of the token's film. It is
-// Unauthenticated for anything else, and when the session has ended.
+// AuthenticateToken returns who a stream token stands for, and the session where it is one's. path is that of the request: it must be a stream of a
+// file of the token's film. It is Unauthenticated for anything else, and when the session has ended or the API key was revoked.
 func (s *Service) AuthenticateToken(ctx context.Context, token, path string) (domain.Actor, domain.Session, error) {
 	c, err := s.readToken(ctx, token)
 	if err != nil {
@@ -126,7 +134,13 @@ func (s *Service) AuthenticateToken(ctx context.Context, token, path string) (do
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, err
 	}
-	actor, session, err := s.Sessions.Authenticate(ctx, c.session)
+	var actor domain.Actor
+	var session domain.Session
+	if c.viaKey {
+		actor, err = s.Keys.Resume(ctx, c.credential)
+	} else {
+		actor, session, err = s.Sessions.Authenticate(ctx, c.credential)
+	}
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, err
 	}
@@ -146,11 +160,12 @@ func (s *Service) readToken(ctx context.Context, token string) (claims, error) {
 		return claims{}, err
 	}
 	said := raw[:tokenClaims]
-	if !hmac.Equal(mac(key, said), raw[tokenClaims:]) {
+	viaKey := hmac.Equal(mac(key, said, true), raw[tokenClaims:])
+	if !viaKey && !hmac.Equal(mac(key, said, false), raw[tokenClaims:]) {
 		return claims{}, badToken()
 	}
 	return claims{
-		play: domain.ID(said[:16]), movie: domain.ID(said[16:32]), user: domain.ID(said[32:48]), session: domain.ID(said[48:64]),
+		play: domain.ID(said[:16]), movie: domain.ID(said[16:32]), user: domain.ID(said[32:48]), credential: domain.ID(said[48:64]), viaKey: viaKey,
 		issued: time.UnixMicro(int64(binary.BigEndian.Uint64(said[64:]))),
 	}, nil
 }

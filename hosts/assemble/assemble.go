@@ -24,6 +24,7 @@ import (
 	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/adapters/jwt"
 	"github.com/revenge-media/revenge/adapters/membus"
+	"github.com/revenge-media/revenge/adapters/memlimit"
 	"github.com/revenge-media/revenge/adapters/nfo"
 	"github.com/revenge-media/revenge/adapters/osfiles"
 	"github.com/revenge-media/revenge/adapters/otter"
@@ -141,7 +142,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Store: store, Jobs: queue, Cache: cache, Bus: events, Blobs: blobs,
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
-		Sealer: sealer, Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{},
+		Sealer: sealer, Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{}, Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
 		Signer: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:    o.Now, Logger: o.Logger,
 		Limits: core.Limits{
