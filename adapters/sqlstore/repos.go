@@ -34,5 +34,9 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Images:    images{b},
 		Activity:  activity{b},
 		APIKeys:   apiKeys{b},
+
+		Settings: settings{b},
+		Outbox:   outbox{b},
+		Sealed:   sealed{b},
 	}
 }

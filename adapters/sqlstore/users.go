@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 	"golang.org/x/text/cases"
@@ -37,6 +38,8 @@ type userRow struct {
 
 	EmailVerifiedAt *micros
 	DeletedAt       *micros
+	Avatar          string
+	PasswordShort   bool
 }
 
 type loginRow struct {
@@ -72,7 +75,7 @@ func newUserRow(u domain.User) userRow {
 	return userRow{
 		ID: u.ID, Username: u.Username, UsernameKey: canonical(u.Username), DisplayName: u.DisplayName, Email: u.Email,
 		Disabled: u.Disabled, CreatedAt: at(u.CreatedAt), UpdatedAt: at(u.UpdatedAt), LastLoginAt: atOrNull(u.LastLoginAt),
-		EmailVerifiedAt: atOrNull(u.EmailVerifiedAt), DeletedAt: atOrNull(u.DeletedAt),
+		EmailVerifiedAt: atOrNull(u.EmailVerifiedAt), DeletedAt: atOrNull(u.DeletedAt), Avatar: u.Avatar,
 	}
 }
 
@@ -80,7 +83,7 @@ func (r userRow) user() domain.User {
 	return domain.User{
 		ID: r.ID, Username: r.Username, DisplayName: r.DisplayName, Email: r.Email, Roles: []domain.RoleName{},
 		Disabled: r.Disabled, CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), LastLoginAt: r.LastLoginAt.timeOrNil(),
-		EmailVerifiedAt: r.EmailVerifiedAt.timeOrNil(), DeletedAt: r.DeletedAt.timeOrNil(),
+		EmailVerifiedAt: r.EmailVerifiedAt.timeOrNil(), DeletedAt: r.DeletedAt.timeOrNil(), Avatar: r.Avatar,
 	}
 }
 
@@ -102,7 +105,7 @@ func (r users) Update(ctx context.Context, u domain.User) error {
 		return err
 	}
 	row := newUserRow(u)
-	res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("password_hash").WherePK().Exec(ctx)
+	res, err := r.db.NewUpdate().Model(&row).ExcludeColumn("password_hash", "password_short").WherePK().Exec(ctx)
 	if err := found(ctx, res, err, "user"); err != nil {
 		return err
 	}
@@ -231,10 +234,40 @@ func (r users) CountAdmins(ctx context.Context) (int, error) {
 	return int(n), translated(ctx, err, "user")
 }
 
-func (r users) List(ctx context.Context, req domain.PageRequest) (domain.Page[domain.User], error) {
-	order := newKeyset("users", nil, sortKey{column: "u.username_key"}, sortKey{column: "u.id"})
+func (r users) MarkPassword(ctx context.Context, id domain.ID, short bool) error {
+	res, err := r.db.NewUpdate().Model((*userRow)(nil)).Set("password_short = ?", short).Where("id = ?", id).Exec(ctx)
+	return found(ctx, res, err, "user")
+}
+
+func (r users) PasswordIsShort(ctx context.Context, id domain.ID) (short bool, err error) {
+	err = r.db.NewSelect().Model((*userRow)(nil)).Column("password_short").Where("u.id = ?", id).Scan(ctx, &short)
+	return short, translated(ctx, err, "user")
+}
+
+func userClauses(f domain.UserFilter) (list []clause) {
+	if f.Query != "" {
+		part := "%" + escapeLike(canonical(f.Query)) + "%"
+		list = append(list, where("(EXISTS (SELECT 1 FROM user_logins AS l WHERE l.user_id = u.id AND l.login LIKE ? ESCAPE '!') OR LOWER(u.display_name) LIKE ? ESCAPE '!')", part, part))
+	}
+	if f.Role != "" {
+		list = append(list, where("EXISTS (SELECT 1 FROM user_roles AS r WHERE r.user_id = u.id AND r.role = ?)", f.Role))
+	}
+	switch f.State {
+	case domain.UserActive:
+		list = append(list, where("NOT u.disabled AND u.deleted_at IS NULL"))
+	case domain.UserDisabled:
+		list = append(list, where("u.disabled AND u.deleted_at IS NULL"))
+	case domain.UserDeleted:
+		list = append(list, where("u.deleted_at IS NOT NULL"))
+	}
+	return list
+}
+
+func (r users) List(ctx context.Context, filter domain.UserFilter, req domain.PageRequest) (domain.Page[domain.User], error) {
+	order := newKeyset("users", filter, sortKey{column: "u.username_key"}, sortKey{column: "u.id"})
+	clauses := userClauses(filter)
 	var rows []userRow
-	q, err := order.page(r.db.NewSelect().Model(&rows), req, new(string), new(domain.ID))
+	q, err := order.page(restricted(r.db.NewSelect().Model(&rows), clauses...), req, new(string), new(domain.ID))
 	if err == nil {
 		err = q.Scan(ctx)
 	}
@@ -245,8 +278,20 @@ func (r users) List(ctx context.Context, req domain.PageRequest) (domain.Page[do
 	if err := r.addRoles(ctx, page.Items); err != nil {
 		return domain.Page[domain.User]{}, err
 	}
-	page.Total, err = total(ctx, r.db.NewSelect().Model((*userRow)(nil)), req)
+	page.Total, err = total(ctx, restricted(r.db.NewSelect().Model((*userRow)(nil)), clauses...), req)
 	return page, err
+}
+
+func (r users) DeletedBefore(ctx context.Context, before time.Time, limit int) ([]domain.ID, error) {
+	ids := []domain.ID{}
+	err := r.db.NewSelect().Model((*userRow)(nil)).Column("id").Where("u.deleted_at < ?", at(before)).Order("u.deleted_at").Limit(int64(limit)).Scan(ctx, &ids)
+	return ids, translated(ctx, err, "user")
+}
+
+// Purge relies on the foreign keys of all that belongs to an account.
+func (r users) Purge(ctx context.Context, id domain.ID) error {
+	res, err := r.db.NewDelete().Model((*userRow)(nil)).Where("id = ?", id).Exec(ctx)
+	return found(ctx, res, err, "user")
 }
 
 func (r users) Preferences(ctx context.Context, id domain.ID) (domain.Preferences, error) {

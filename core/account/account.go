@@ -143,11 +143,11 @@ func (s *Service) Me(ctx context.Context, actor domain.Actor) (domain.User, erro
 }
 
 // List returns all accounts by name. It needs user.manage.
-func (s *Service) List(ctx context.Context, actor domain.Actor, page domain.PageRequest) (domain.Page[domain.User], error) {
+func (s *Service) List(ctx context.Context, actor domain.Actor, filter domain.UserFilter, page domain.PageRequest) (domain.Page[domain.User], error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionUserManage); err != nil {
 		return domain.Page[domain.User]{}, err
 	}
-	return s.deps.Store.Read().Users.List(ctx, page)
+	return s.deps.Store.Read().Users.List(ctx, filter, page)
 }
 
 // SetDisabled closes an account, which ends its sessions everywhere within a second, or opens it again. It needs user.manage. The last

@@ -55,11 +55,11 @@ func TestAccountsAreMadeWithDefaultsAndListedByAdministrators(t *testing.T) {
 		p.User(t, "owner", domain.RoleAdmin)
 		anna, owner := p.SignIn(t, "anna@EXAMPLE.org").Actor, p.SignIn(t, "owner").Actor
 
-		page, err := p.Accounts.List(ctx, owner, domain.PageRequest{})
+		page, err := p.Accounts.List(ctx, owner, domain.UserFilter{}, domain.PageRequest{})
 		if err != nil || len(page.Items) != 2 || page.Items[0].Username != "Anna" {
 			t.Errorf("got %+v, %v", page, err)
 		}
-		_, err = p.Accounts.List(ctx, anna, domain.PageRequest{})
+		_, err = p.Accounts.List(ctx, anna, domain.UserFilter{}, domain.PageRequest{})
 		wantCode(t, err, fault.Forbidden, "access.denied")
 		_, err = p.Accounts.Create(ctx, anna, account.NewUser{Username: "x", Password: identity.Password})
 		wantCode(t, err, fault.Forbidden, "access.denied")

@@ -30,6 +30,8 @@ type User struct {
 	EmailVerifiedAt *time.Time `json:"emailVerifiedAt,omitempty"`
 	// DeletedAt is when the account was removed. Until its grace period ends and it is purged an administrator can bring it back; it cannot sign in.
 	DeletedAt *time.Time `json:"deletedAt,omitempty"`
+	// Avatar is the revision of its picture, empty for none: GET /users/{id}/avatar?v=… never changes.
+	Avatar string `json:"avatar,omitempty"`
 }
 
 // Usable tells whether the account may sign in and act.

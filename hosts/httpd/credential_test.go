@@ -281,7 +281,7 @@ func TestS31OfManyClaimsOneMakesTheOwner(t *testing.T) {
 	if counts[http.StatusCreated] != 1 || counts[http.StatusCreated]+counts[http.StatusNotFound]+counts[http.StatusForbidden] != claims {
 		t.Errorf("the answers are %v", counts)
 	}
-	if users, err := w.Store.Read().Users.List(t.Context(), domain.PageRequest{}); err != nil || len(users.Items) != 1 {
+	if users, err := w.Store.Read().Users.List(t.Context(), domain.UserFilter{}, domain.PageRequest{}); err != nil || len(users.Items) != 1 {
 		t.Errorf("there are %d accounts, %v", len(users.Items), err)
 	}
 	for path, body := range map[string]any{"/setup/check": map[string]string{"code": code}, "/setup/claim": map[string]any{"code": code, "username": "late", "password": world.Password}} {

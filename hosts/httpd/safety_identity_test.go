@@ -102,7 +102,7 @@ func TestS1WeakPasswordsAreRefusedWhereverOneIsSet(t *testing.T) {
 	if _, err := w.Core.Account.Create(t.Context(), domain.SystemActor(), account.NewUser{Username: username, Password: "quiet otters\x00dig holes"}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("an account may have a password with a NUL: %v", err)
 	}
-	if users, err := w.Store.Read().Users.List(t.Context(), domain.PageRequest{}); err != nil || len(users.Items) != 0 {
+	if users, err := w.Store.Read().Users.List(t.Context(), domain.UserFilter{}, domain.PageRequest{}); err != nil || len(users.Items) != 0 {
 		t.Errorf("%d accounts were made, %v", len(users.Items), err)
 	}
 }

@@ -119,7 +119,7 @@ func (s *Server) mountUsers() {
 		})
 	register(s, Route{ID: "listUsers", Method: http.MethodGet, Path: "/admin/users", Summary: "All accounts", Tag: "Admin", Permission: domain.PermissionUserManage},
 		func(ctx context.Context, in *struct{ PageQuery }) (*output[domain.Page[domain.User]], error) {
-			return page(s.core.Account.List(ctx, actorOf(ctx), in.request()))
+			return page(s.core.Account.List(ctx, actorOf(ctx), domain.UserFilter{}, in.request()))
 		})
 }
 

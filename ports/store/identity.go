@@ -18,10 +18,17 @@ type Users interface {
 	Update(ctx context.Context, u domain.User) error
 	SetPasswordHash(ctx context.Context, id domain.ID, hash domain.PasswordHash) error
 	PasswordHash(ctx context.Context, id domain.ID) (domain.PasswordHash, error)
-	// CountAdmins counts accounts with the admin role that are not disabled.
+	// MarkPassword notes whether the password has fewer characters than an account without a second factor may have; PasswordIsShort returns it.
+	MarkPassword(ctx context.Context, id domain.ID, short bool) error
+	PasswordIsShort(ctx context.Context, id domain.ID) (bool, error)
+	// CountAdmins counts accounts with the admin role that are neither disabled nor deleted.
 	CountAdmins(ctx context.Context) (int, error)
 	// List is in order of canonical user name.
-	List(ctx context.Context, page domain.PageRequest) (domain.Page[domain.User], error)
+	List(ctx context.Context, filter domain.UserFilter, page domain.PageRequest) (domain.Page[domain.User], error)
+	// DeletedBefore lists up to limit accounts that were deleted before, the oldest first.
+	DeletedBefore(ctx context.Context, before time.Time, limit int) ([]domain.ID, error)
+	// Purge removes an account and all that is its own, watch history included. NotFound.
+	Purge(ctx context.Context, id domain.ID) error
 	// Preferences returns what was saved, or the defaults (mode "auto").
 	Preferences(ctx context.Context, id domain.ID) (domain.Preferences, error)
 	SavePreferences(ctx context.Context, id domain.ID, p domain.Preferences) error

@@ -65,6 +65,10 @@ type Repos struct {
 	Images    Images
 	Activity  Activity
 	APIKeys   APIKeys
+
+	Settings Settings
+	Outbox   Outbox
+	Sealed   Sealed
 }
 
 // Tx is one transaction.

@@ -51,7 +51,7 @@ var _ = declare("users",
 			aUser(t, h.Store, fmt.Sprintf("%c%d", []rune("aBcDe")[i], i))
 		}
 		got := walk(t, 2, func(req domain.PageRequest) (domain.Page[domain.User], error) {
-			return h.Store.Read().Users.List(deadline(t), req)
+			return h.Store.Read().Users.List(deadline(t), domain.UserFilter{}, req)
 		})
 		names := make([]string, len(got))
 		for i, u := range got {
@@ -60,11 +60,11 @@ var _ = declare("users",
 		if !slices.Equal(names, []string{"a0", "B1", "c2", "D3", "e4"}) {
 			t.Fatalf("got %v", names)
 		}
-		page, err := h.Store.Read().Users.List(deadline(t), domain.PageRequest{Limit: 1, IncludeTotal: true})
+		page, err := h.Store.Read().Users.List(deadline(t), domain.UserFilter{}, domain.PageRequest{Limit: 1, IncludeTotal: true})
 		if err != nil || page.Total == nil || *page.Total != 5 {
 			t.Fatalf("total %v, %v", page.Total, err)
 		}
-		_, err = h.Store.Read().Users.List(deadline(t), domain.PageRequest{Cursor: page.NextCursor[:len(page.NextCursor)-1]})
+		_, err = h.Store.Read().Users.List(deadline(t), domain.UserFilter{}, domain.PageRequest{Cursor: page.NextCursor[:len(page.NextCursor)-1]})
 		wantFault(t, err, fault.Invalid, store.CodeBadCursor)
 	}},
 	law{"NamesAndAddressesAreUniqueAcrossEachOther", func(t *testing.T, h Harness) {

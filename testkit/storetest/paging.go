@@ -128,7 +128,9 @@ func (s *shelf) lists() map[string]paged {
 	r, all := s.store.Read(), domain.ScopeAll()
 	film := func(m domain.MovieItem) string { return m.ID.String() }
 	lists := map[string]paged{
-		"users": pagesOf(r.Users.List, func(u domain.User) string { return u.ID.String() }),
+		"users": pagesOf(func(ctx context.Context, req domain.PageRequest) (domain.Page[domain.User], error) {
+			return r.Users.List(ctx, domain.UserFilter{}, req)
+		}, func(u domain.User) string { return u.ID.String() }),
 		"scans": pagesOf(func(ctx context.Context, req domain.PageRequest) (domain.Page[domain.Scan], error) {
 			return r.Scans.List(ctx, s.films.ID, req)
 		}, func(x domain.Scan) string { return x.ID.String() }),
