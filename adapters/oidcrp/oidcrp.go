@@ -179,7 +179,7 @@ func (r *RelyingParty) Authorize(ctx context.Context, c port.Client, a port.Atte
 		return "", err
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
-	if a.Fresh {
+	if a.Anew {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
 	}
 	return d.flow(c, a.RedirectURI).AuthCodeURL(a.State, options...), nil

@@ -15,6 +15,8 @@ var (
 	_ = meaning("oidc_providers_name_key", "oidc.name_taken", "Another provider has this name. Choose another.")
 	_ = meaning("oidc_providers_issuer_key", "oidc.issuer_taken", "There is a provider with this issuer already. Change that one.")
 	_ = meaning("oidc_user_links_issuer_subject_key", "oidc.identity_taken", "This identity belongs to an account already.")
+	_ = sealedColumn("oidc_providers", "id", "sealed_secret")
+	_ = sealedColumn("oidc_sessions", "id", "sealed_token")
 	_ = meaning("oidc_user_links_user_id_issuer_key", "oidc.already_linked", "This account is linked with this provider already. Unlink it first.")
 )
 
@@ -56,7 +58,8 @@ type oidcLinkRow struct {
 
 type oidcSessionRow struct {
 	bun.BaseModel   `bun:"table:oidc_sessions,alias:s"`
-	SessionID       domain.ID `bun:",pk"`
+	ID              domain.ID `bun:",pk"`
+	SessionID       domain.ID
 	Issuer          string
 	Subject         string
 	ProviderSession string
@@ -88,7 +91,7 @@ func (r oidcLinkRow) link() domain.OIDCLink {
 
 func (r oidcSessionRow) session() domain.OIDCSession {
 	return domain.OIDCSession{
-		SessionID: r.SessionID, Issuer: r.Issuer, Subject: r.Subject, ProviderSession: r.ProviderSession, SealedToken: r.SealedToken, CreatedAt: r.CreatedAt.time(),
+		ID: r.ID, SessionID: r.SessionID, Issuer: r.Issuer, Subject: r.Subject, ProviderSession: r.ProviderSession, SealedToken: r.SealedToken, CreatedAt: r.CreatedAt.time(),
 	}
 }
 
@@ -201,7 +204,7 @@ func (r oidc) DeleteLink(ctx context.Context, id domain.ID) error {
 
 func (r oidc) CreateSession(ctx context.Context, s domain.OIDCSession) error {
 	_, err := r.db.NewInsert().Model(&oidcSessionRow{
-		SessionID: s.SessionID, Issuer: s.Issuer, Subject: s.Subject, ProviderSession: s.ProviderSession, SealedToken: s.SealedToken, CreatedAt: at(s.CreatedAt),
+		ID: s.ID, SessionID: s.SessionID, Issuer: s.Issuer, Subject: s.Subject, ProviderSession: s.ProviderSession, SealedToken: s.SealedToken, CreatedAt: at(s.CreatedAt),
 	}).Exec(ctx)
 	return translated(ctx, err, "oidc_session")
 }

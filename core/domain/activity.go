@@ -49,6 +49,12 @@ const (
 	ActivityAPIKeyChanged = "apikey.changed"
 	ActivityAPIKeyRevoked = "apikey.revoked"
 
+	ActivityOIDCLinked          = "oidc.linked"
+	ActivityOIDCUnlinked        = "oidc.unlinked"
+	ActivityOIDCProviderCreated = "oidc.provider_created"
+	ActivityOIDCProviderChanged = "oidc.provider_changed"
+	ActivityOIDCProviderDeleted = "oidc.provider_deleted"
+
 	ActivityRoleChanged    = "role.changed"
 	ActivityRoleGranted    = "role.granted"
 	ActivityRoleRevoked    = "role.revoked"

@@ -53,6 +53,7 @@ type OIDCLink struct {
 
 // OIDCSession is what a provider knows of a session that was opened by it: to end both together.
 type OIDCSession struct {
+	ID        ID
 	SessionID ID
 	Issuer    string
 	Subject   string

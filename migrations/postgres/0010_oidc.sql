@@ -37,13 +37,15 @@ CREATE UNIQUE INDEX oidc_user_links_user_id_issuer_key ON oidc_user_links (user_
 
 -- Sessions that a provider opened, so that signing out here and there is one.
 CREATE TABLE oidc_sessions (
-	session_id       UUID PRIMARY KEY NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+	id               UUID PRIMARY KEY NOT NULL,
+	session_id       UUID NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
 	issuer           TEXT COLLATE "C" NOT NULL,
 	subject          TEXT COLLATE "C" NOT NULL,
 	provider_session TEXT COLLATE "C" NOT NULL,
 	sealed_token     BYTEA,
 	created_at       BIGINT NOT NULL
 );
+CREATE UNIQUE INDEX oidc_sessions_session_id_key ON oidc_sessions (session_id);
 CREATE INDEX oidc_sessions_issuer_subject_idx ON oidc_sessions (issuer, subject);
 CREATE INDEX oidc_sessions_issuer_provider_session_idx ON oidc_sessions (issuer, provider_session);
 

@@ -37,13 +37,15 @@ CREATE UNIQUE INDEX oidc_user_links_user_id_issuer_key ON oidc_user_links (user_
 
 -- Sessions that a provider opened, so that signing out here and there is one.
 CREATE TABLE oidc_sessions (
-	session_id       TEXT PRIMARY KEY NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+	id               TEXT PRIMARY KEY NOT NULL,
+	session_id       TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
 	issuer           TEXT NOT NULL,
 	subject          TEXT NOT NULL,
 	provider_session TEXT NOT NULL,
 	sealed_token     BLOB,
 	created_at       INTEGER NOT NULL
 );
+CREATE UNIQUE INDEX oidc_sessions_session_id_key ON oidc_sessions (session_id);
 CREATE INDEX oidc_sessions_issuer_subject_idx ON oidc_sessions (issuer, subject);
 CREATE INDEX oidc_sessions_issuer_provider_session_idx ON oidc_sessions (issuer, provider_session);
 

@@ -41,8 +41,8 @@ type Attempt struct {
 	Nonce       string
 	// Verifier is PKCE's (RFC 7636); its S256 challenge is sent.
 	Verifier string
-	// Fresh asks the provider to let the person sign in anew, whoever its own session says they are.
-	Fresh bool
+	// Anew asks the provider to have the person prove again who they are, whatever its own session says.
+	Anew bool
 }
 
 // Answer is what the provider sent the browser back with.

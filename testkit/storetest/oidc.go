@@ -129,7 +129,7 @@ var _ = declare("oidc",
 		fill(t, &first)
 		first.SessionID = aSession(t, h.Store, ann.ID, "first", nil).ID
 		second := first
-		second.SessionID, second.ProviderSession, second.SealedToken = aSession(t, h.Store, ann.ID, "second", nil).ID, "other", nil
+		second.ID, second.SessionID, second.ProviderSession, second.SealedToken = domain.NewID(), aSession(t, h.Store, ann.ID, "second", nil).ID, "other", nil
 		second.CreatedAt = first.CreatedAt.Add(time.Minute)
 		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
 			if err := tx.OIDC.CreateSession(ctx, first); err != nil {
