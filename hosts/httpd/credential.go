@@ -4,6 +4,7 @@ import (
 	"context"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -18,6 +19,7 @@ type credential struct {
 	session        domain.Session
 	viaCookie      bool
 	viaStreamToken bool
+	viaKey         bool
 	// err says why there is no actor: told by routes that need one, ignored by public ones.
 	err error
 }
@@ -67,45 +69,139 @@ func (s *Server) clearedCookie(r *http.Request) *http.Cookie {
 	return c
 }
 
-// authenticate finds the credential. A Bearer token wins over the cookie; a stream token counts only where nothing else is shown.
+// keyHeader is where an API key stands, keyQuery where it may stand if the owner of the server lets it.
+const (
+	keyHeader = "X-Api-Key"
+	keyQuery  = "apiKey"
+)
+
+// Faults of credentials.
+var (
+	errAmbiguous  = fault.New(fault.Unauthenticated, "auth.ambiguous_credentials", "Show one credential only: the Authorization header, X-API-Key or apiKey.")
+	errScheme     = fault.New(fault.Unauthenticated, "auth.unknown_scheme", "The Authorization header must be \"Bearer\" and an access token.")
+	errKeyInQuery = fault.New(fault.Unauthenticated, "auth.key_in_query", "This server takes API keys in the X-API-Key header only.")
+)
+
+// authenticate finds the credential. What a client adds by itself (an Authorization header, an API key) wins over the cookie, which browsers add
+// unasked; two of that sort are refused, as it would be unclear who asks; a stream token counts only where nothing else is shown.
 func (s *Server) authenticate(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		var c credential
-		cookie, cookieErr := r.Cookie(cookieName(s.isSecure(r)))
-		switch header := r.Header.Get("Authorization"); {
-		case header != "":
-			scheme, token, ok := strings.Cut(header, " ")
-			if !ok || !strings.EqualFold(scheme, "Bearer") {
-				c.err = fault.New(fault.Unauthenticated, "auth.unknown_scheme", "The Authorization header must be \"Bearer\" and an access token.")
-				break
+		c, err := s.shown(r, crossOrigin)
+		if err == nil && c.err == nil {
+			c.actor.Client = clientOf(r)
+			if c.viaKey {
+				err = s.counted(r.Context(), w, &c)
 			}
-			c.actor, c.session, c.err = s.core.Auth.AuthenticateBearer(ctx, strings.TrimSpace(token))
-		case cookieErr == nil && cookie.Value != "":
-			c.viaCookie = true
-			if err := sameOrigin(crossOrigin, r); err != nil {
-				s.writeProblem(w, r, err)
-				return
-			}
-			c.actor, c.session, c.err = s.core.Auth.AuthenticateCookie(ctx, cookie.Value)
-		case r.URL.Query().Get("token") != "":
-			c.viaStreamToken = true
-			c.actor, c.session, c.err = s.core.Playback.AuthenticateToken(ctx, r.URL.Query().Get("token"), r.URL.Path)
+		}
+		if err != nil {
+			s.writeProblem(w, r, err)
+			return
+		}
+		switch {
+		case c.err != nil:
+			c.actor = domain.Actor{Client: clientOf(r)}
+		case c.actor.KeyID != nil:
+			s.core.APIKeys.Seen(r.Context(), c.actor)
 		default:
-			if err := crossOrigin.Check(r); err != nil && !isSafe(r.Method) {
-				// Nobody to be forged, but a login from another site would sign the browser in as somebody else.
-				s.writeProblem(w, r, fault.Wrap(err, fault.Forbidden, "csrf.cross_origin", "This request came from another site and was refused."))
-				return
-			}
-			c.err = errNobody
+			s.core.Auth.Seen(r.Context(), c.session, c.actor.Client.IP, c.actor.Client.UserAgent)
 		}
-		if c.err == nil {
-			s.core.Auth.Seen(ctx, c.session, clientIP(r), r.UserAgent())
-		}
-		exchangeOf(ctx).credential = c
+		exchangeOf(r.Context()).credential = c
 		next.ServeHTTP(w, r)
 	})
+}
+
+// clientOf is where a request comes from.
+func clientOf(r *http.Request) domain.Client {
+	return domain.Client{IP: clientIP(r), UserAgent: r.UserAgent()}
+}
+
+// shown checks the credential of a request. An error refuses the request whatever it asks for: it could come from another site.
+func (s *Server) shown(r *http.Request, crossOrigin *http.CrossOriginProtection) (c credential, err error) {
+	ctx := r.Context()
+	keys, inQuery := r.Header[keyHeader], takeKeys(r)
+	authorization := r.Header["Authorization"]
+	switch explicit := len(authorization) + len(keys) + len(inQuery); {
+	case explicit > 1:
+		c.err = errAmbiguous
+		return c, nil
+	case len(keys) == 1:
+		c.viaKey = true
+		c.actor, c.err = s.core.APIKeys.Authenticate(ctx, keys[0], clientOf(r))
+		return c, nil
+	case len(inQuery) == 1:
+		if err := notForged(crossOrigin, r); err != nil { // a form of another site can send it
+			return c, err
+		}
+		c.viaKey = true
+		if allowed, err := s.core.APIKeys.AllowedInQuery(ctx); err != nil || !allowed {
+			c.err = err
+			if err == nil {
+				c.err = errKeyInQuery
+			}
+			return c, nil
+		}
+		c.actor, c.err = s.core.APIKeys.Authenticate(ctx, inQuery[0], clientOf(r))
+		return c, nil
+	case explicit == 1:
+		scheme, token, ok := strings.Cut(authorization[0], " ")
+		if !ok || !strings.EqualFold(scheme, "Bearer") {
+			c.err = errScheme
+			return c, nil
+		}
+		c.actor, c.session, c.err = s.core.Auth.AuthenticateBearer(ctx, strings.TrimSpace(token))
+		return c, nil
+	}
+	if cookie, err := r.Cookie(cookieName(s.isSecure(r))); err == nil && cookie.Value != "" {
+		c.viaCookie = true
+		if err := sameOrigin(crossOrigin, r); err != nil {
+			return c, err
+		}
+		c.actor, c.session, c.err = s.core.Auth.AuthenticateCookie(ctx, cookie.Value)
+		return c, nil
+	}
+	if token := r.URL.Query().Get("token"); token != "" {
+		c.viaStreamToken = true
+		c.actor, c.session, c.err = s.core.Playback.AuthenticateToken(ctx, token, r.URL.Path)
+		return c, nil
+	}
+	c.err = errNobody
+	return c, notForged(crossOrigin, r) // nobody to be forged, but a login from another site would sign the browser in as somebody else
+}
+
+// takeKeys takes API keys out of a request's address before anything logs it or reads it, and returns them.
+func takeKeys(r *http.Request) (keys []string) {
+	if !strings.Contains(r.URL.RawQuery, keyQuery) && !strings.Contains(r.URL.RawQuery, "%") {
+		return nil
+	}
+	var rest []string
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || plain != keyQuery {
+			rest = append(rest, pair)
+			continue
+		}
+		key, err := url.QueryUnescape(value)
+		if err != nil {
+			key = "" // which is none
+		}
+		keys = append(keys, key)
+	}
+	if keys == nil {
+		return nil
+	}
+	r.URL.RawQuery = strings.Join(rest, "&")
+	r.RequestURI = r.URL.RequestURI()
+	r.Header.Del("Referer") // which may repeat it
+	return keys
+}
+
+// notForged refuses what another site could have made a browser send.
+func notForged(protection *http.CrossOriginProtection, r *http.Request) error {
+	if err := protection.Check(r); err != nil && !isSafe(r.Method) {
+		return fault.Wrap(err, fault.Forbidden, "csrf.cross_origin", "This request came from another site and was refused.")
+	}
+	return nil
 }
 
 func isSafe(method string) bool {
@@ -117,8 +213,8 @@ func sameOrigin(protection *http.CrossOriginProtection, r *http.Request) error {
 	if isSafe(r.Method) {
 		return nil
 	}
-	if err := protection.Check(r); err != nil {
-		return fault.Wrap(err, fault.Forbidden, "csrf.cross_origin", "This request came from another site and was refused.")
+	if err := notForged(protection, r); err != nil {
+		return err
 	}
 	if r.ContentLength == 0 && r.Header.Get("Content-Type") == "" {
 		return nil

@@ -37,7 +37,7 @@ func (s *Server) mountEvents() {
 	})
 }
 
-// sendEvents goes on until the client leaves or its session may not see this any more, which it asks once a second (S7).
+// sendEvents goes on until the client leaves or its session or API key may not see this any more, which it asks once a second (S7).
 func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 	actor := actorOf(ctx)
 	messages, err := s.core.Bus.Subscribe(ctx, bus.TopicScan, bus.TopicMovie)
@@ -53,7 +53,7 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 	for {
 		select {
 		case <-leave.C:
-			if err := s.core.Auth.Check(ctx, actor, domain.PermissionLibraryManage); err != nil {
+			if err := s.core.APIKeys.Check(ctx, actor, domain.PermissionLibraryManage); err != nil {
 				return err
 			}
 		case <-beat.C:

@@ -14,7 +14,10 @@ import (
 func errorsOf(r Route, guarded bool) []int {
 	codes := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if guarded {
-		codes = append(codes, http.StatusUnauthorized, http.StatusForbidden)
+		codes = append(codes, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
+	}
+	if expensive[r.Method+" "+base+r.Path] {
+		codes = append(codes, http.StatusTooManyRequests)
 	}
 	if strings.Contains(r.Path, "{") {
 		codes = append(codes, http.StatusNotFound)

@@ -80,7 +80,12 @@ func (s *Server) operation(r Route) huma.Operation {
 		Extensions: map[string]any{"x-permission": string(r.Permission)},
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			request, w := humachi.Unwrap(ctx)
+			if err := s.admitted(w, request, r.Method+" "+base+r.Path); err != nil {
+				s.writeProblem(w, request, err)
+				return
+			}
 			if err := s.authorize(ctx.Context(), r.Permission, r.StreamToken); err != nil {
+				s.denied(ctx.Context(), r.Method+" "+base+r.Path, err)
 				s.writeProblem(w, request, err)
 				return
 			}
@@ -93,6 +98,9 @@ func (s *Server) operation(r Route) huma.Operation {
 	}
 	if r.Permission != domain.PermissionPublic {
 		op.Security = []map[string][]string{{"bearer": {}}, {"cookie": {}}}
+		if r.Permission.Delegable() {
+			op.Security = append(op.Security, map[string][]string{"apiKey": {}})
+		}
 		if r.StreamToken {
 			op.Security = append(op.Security, map[string][]string{"streamToken": {}})
 		}
@@ -105,6 +113,7 @@ func (s *Server) handle(method, pattern string, permission domain.Permission, h 
 	s.declare(method, pattern, permission)
 	s.router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.authorize(r.Context(), permission, false); err != nil {
+			s.denied(r.Context(), method+" "+pattern, err)
 			s.writeProblem(w, r, err)
 			return
 		}
@@ -129,6 +138,13 @@ func (s *Server) authorize(ctx context.Context, permission domain.Permission, st
 		return c.err
 	}
 	return s.core.Access.Authorize(ctx, c.actor, permission)
+}
+
+// denied notes in the activity log that somebody was refused a route (S27): its pattern, never what was asked about.
+func (s *Server) denied(ctx context.Context, route string, err error) {
+	if actor := actorOf(ctx); !actor.Anonymous() && fault.KindOf(err) == fault.Forbidden {
+		s.core.Activity.Denied(ctx, actor, route)
+	}
 }
 
 // checkRoutes walks the router itself, so that a route mounted in any way is checked: what was not declared through the guard does not

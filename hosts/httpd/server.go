@@ -88,6 +88,8 @@ func (s *Server) mount() {
 	s.mountSetup()
 	s.mountAuth()
 	s.mountUsers()
+	s.mountAPIKeys()
+	s.mountActivity()
 	s.mountLibraries()
 	s.mountMovies()
 	s.mountImages()
@@ -145,6 +147,7 @@ func apiConfig(version string) huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer":      {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An access token of POST /auth/login."},
 		"cookie":      {Type: "apiKey", In: "cookie", Name: "__Host-revenge", Description: "The browser's session; its name is \"revenge\" on plain HTTP."},
+		"apiKey":      {Type: "apiKey", In: "header", Name: "X-API-Key", Description: "A key of POST /users/me/api-keys: some of its owner's permissions, for programs. In the query (apiKey=) only where the server's owner allows it."},
 		"streamToken": {Type: "apiKey", In: "query", Name: "token", Description: "A play session's token, for players that can send neither header nor cookie."},
 	}
 	return config
