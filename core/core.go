@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/revenge-media/revenge/core/access"
@@ -18,15 +19,18 @@ import (
 	"github.com/revenge-media/revenge/core/health"
 	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/library"
+	"github.com/revenge-media/revenge/core/mailing"
 	"github.com/revenge-media/revenge/core/movie"
 	"github.com/revenge-media/revenge/core/playback"
 	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/blobs"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/cache"
 	"github.com/revenge-media/revenge/ports/files"
 	imageports "github.com/revenge-media/revenge/ports/images"
 	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/mail"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/metadata"
 	"github.com/revenge-media/revenge/ports/passwords"
@@ -53,6 +57,7 @@ type Deps struct {
 	Metadata  metadata.LocalReader
 	Pictures  imageports.Processor
 	Sealer    secrets.Sealer
+	Mail      mail.Sender
 	Passwords passwords.Hasher
 	Policy    policy.Policy
 	Limiter   ratelimit.Limiter
@@ -74,11 +79,15 @@ type Limits struct {
 	Settle time.Duration
 	// NoFrames leaves films without pictures as they are, where otherwise one is taken out of the film.
 	NoFrames bool
+	// BaseURL is the public address until the setting server.publicURL names one.
+	BaseURL string
 }
 
 // Core is all services, and the ports that hosts show to operators.
 type Core struct {
 	Access   *access.Service
+	Settings *settings.Service
+	Mailing  *mailing.Service
 	Auth     *auth.Service
 	Account  *account.Service
 	Sessions *session.Service
@@ -122,6 +131,11 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	}
 	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
 	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Bus: d.Bus, Logger: d.Logger})
+	c.Settings = settings.New(settings.Deps{
+		Store: d.Store, Access: c.Access, Sealer: d.Sealer, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+		Fallback: map[string]any{settings.PublicURL.Name(): d.Limits.BaseURL},
+	})
+	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
 	c.Account = account.New(account.Deps{Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
 	c.Auth = auth.New(auth.Deps{
@@ -130,13 +144,20 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	})
 	c.Activity = activity.New(activity.Deps{
 		Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger,
-		Retention: func(context.Context) (time.Duration, error) { return 365 * 24 * time.Hour, nil },
+		Retention: func(ctx context.Context) (time.Duration, error) {
+			days, err := settings.Get(ctx, c.Settings, settings.ActivityRetentionDays)
+			return time.Duration(days) * 24 * time.Hour, err
+		},
 	})
 	c.APIKeys = apikey.New(apikey.Deps{
 		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, Now: d.Now, Logger: d.Logger,
-		RequestsPerMinute: func(context.Context) (int, error) { return 600, nil },
-		AllowInQuery:      func(context.Context) (bool, error) { return false, nil },
-		MustEnrol:         func(context.Context, domain.User) (bool, error) { return false, nil },
+		RequestsPerMinute: func(ctx context.Context) (int, error) {
+			return settings.Get(ctx, c.Settings, settings.KeyRequestsPerMinute)
+		},
+		AllowInQuery: func(ctx context.Context) (bool, error) {
+			return settings.Get(ctx, c.Settings, settings.AllowKeyInQuery)
+		},
+		MustEnrol: func(context.Context, domain.User) (bool, error) { return false, nil },
 	})
 	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
 	c.Images = images.New(images.Deps{
@@ -166,11 +187,12 @@ func (c *Core) Close() {
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
 	go func() { ended <- c.Access.Listen(ctx) }()
 	go func() { ended <- c.Sessions.Listen(ctx) }()
 	go func() { ended <- c.APIKeys.Listen(ctx) }()
-	return errors.Join(<-ended, <-ended, <-ended)
+	go func() { ended <- c.Settings.Listen(ctx) }()
+	return errors.Join(<-ended, <-ended, <-ended, <-ended)
 }
 
 // KindCleanUp removes what has expired: sessions, cached data over its cap, old activity.
@@ -178,12 +200,12 @@ const KindCleanUp jobs.Kind = "core.clean-up"
 
 // Definitions are all kinds of job; every process that runs jobs registers them all.
 func (c *Core) Definitions() []jobs.Definition {
-	return append(append(c.Library.Definitions(), c.Activity.Definitions()...), jobs.Definition{
+	return append(slices.Concat(c.Library.Definitions(), c.Activity.Definitions(), c.Mailing.Definitions()), jobs.Definition{
 		Kind: KindCleanUp, MaxAttempts: 3, Timeout: 20 * time.Second,
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)
-			return errors.Join(err, sweep, c.Activity.CleanUp(ctx))
+			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.Mailing.CleanUp(ctx))
 		},
 	})
 }

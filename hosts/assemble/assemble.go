@@ -4,6 +4,7 @@ package assemble
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"github.com/revenge-media/revenge/adapters/osfiles"
 	"github.com/revenge-media/revenge/adapters/otter"
 	"github.com/revenge-media/revenge/adapters/riverjobs"
+	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/fault"
@@ -50,6 +52,8 @@ type Options struct {
 	Settle time.Duration
 	// Now is the clock.
 	Now func() time.Time
+	// MailRoots are the authorities that mail servers' certificates come from; nil is the system's.
+	MailRoots *x509.CertPool
 }
 
 // App is a wired server that is not serving yet.
@@ -142,12 +146,12 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Store: store, Jobs: queue, Cache: cache, Bus: events, Blobs: blobs,
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
-		Sealer: sealer, Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{}, Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
+		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{}, Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
 		Signer: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:    o.Now, Logger: o.Logger,
 		Limits: core.Limits{
 			RescanEvery: c.Scan.Every, AccessTokenTTL: c.Auth.AccessTokenTTL, EncodesPerUser: c.Encode.PerUser, Encodes: c.Encode.Total, Settle: o.Settle,
-			NoFrames: !c.Scan.Frames,
+			NoFrames: !c.Scan.Frames, BaseURL: c.BaseURL,
 		},
 	})
 	if err != nil {

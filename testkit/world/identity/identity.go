@@ -15,13 +15,16 @@ import (
 	"github.com/revenge-media/revenge/adapters/jwt"
 	"github.com/revenge-media/revenge/adapters/membus"
 	"github.com/revenge-media/revenge/adapters/otter"
+	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/mailing"
 	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/tokens"
 )
 
@@ -55,6 +58,8 @@ type Process struct {
 	Hasher   *argon2.Hasher
 	Clock    *Clock
 	Access   *access.Service
+	Settings *settings.Service
+	Mailing  *mailing.Service
 	Accounts *account.Service
 	Sessions *session.Service
 	Auth     *auth.Service
@@ -86,6 +91,7 @@ func Start(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key [
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = p.Access.Listen(ctx) })
 	wg.Go(func() { _ = p.Sessions.Listen(ctx) })
+	wg.Go(func() { _ = p.Settings.Listen(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return p
 }
@@ -104,6 +110,8 @@ func New(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key []b
 	logger := slog.New(slog.DiscardHandler)
 	p := &Process{Store: s, Bus: bus, Clock: clock, Hasher: argon2.New(argon2.Config{Memory: 64})}
 	p.Access = access.New(access.Deps{Store: s, Policy: fixedpolicy.Policy{}, Cache: memory, Bus: bus, Logger: logger})
+	p.Settings = settings.New(settings.Deps{Store: s, Access: p.Access, Sealer: sealer, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
+	p.Mailing = mailing.New(mailing.Deps{Store: s, Access: p.Access, Settings: p.Settings, Sealer: sealer, Sender: smtp.New(smtp.Config{}), Now: clock.Now, Logger: logger})
 	p.Sessions = session.New(session.Deps{Store: s, Access: p.Access, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
 	p.Accounts = account.New(account.Deps{Store: s, Hasher: p.Hasher, Policy: fixedpolicy.Policy{}, Access: p.Access, Sessions: p.Sessions, Now: clock.Now})
 	p.Auth = auth.New(auth.Deps{
