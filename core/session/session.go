@@ -177,6 +177,9 @@ func (s *Service) Revoke(ctx context.Context, actor domain.Actor, id domain.ID) 
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
 		return err
 	}
+	if err := access.Interactive(actor); err != nil {
+		return err
+	}
 	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		session, err := tx.Sessions.Get(ctx, id)
 		if err != nil {
@@ -199,6 +202,9 @@ func (s *Service) Revoke(ctx context.Context, actor domain.Actor, id domain.ID) 
 // RevokeAll ends all of the actor's sessions, with keepCurrent all but the one it acts by.
 func (s *Service) RevokeAll(ctx context.Context, actor domain.Actor, keepCurrent bool) error {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+		return err
+	}
+	if err := access.Interactive(actor); err != nil {
 		return err
 	}
 	var except *domain.ID

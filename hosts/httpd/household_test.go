@@ -67,6 +67,7 @@ type person struct {
 	standing standing
 	account  world.Account
 	may      map[domain.Permission]bool
+	viaKey   bool // the account by one of its API keys, which may less
 	clients  []world.Client // the same account by each sort of credential
 	asked    int
 }
@@ -98,9 +99,12 @@ type household struct {
 	open, closed, restricted, spare *place
 	nobody                          *person
 	people                          []*person
+	// keys are people's API keys, each with other permissions.
+	keys []*person
 	// bystander is an account whose ids others name; job is the id of a job that is done.
-	bystander world.Account
-	job       string
+	bystander    world.Account
+	bystanderKey domain.ID
+	job          string
 	// foreign are names and ids of each account that no other but administrators may hear of.
 	foreign map[*person][]string
 }
@@ -127,6 +131,7 @@ func newHousehold(t *testing.T, options ...world.Option) *household {
 	h.shelve(t, h.closed, h.restricted, h.spare)
 	h.gather(t)
 	h.watch(t)
+	h.handOutKeys(t)
 	return h
 }
 
@@ -139,6 +144,8 @@ func openHouse(t *testing.T, options ...world.Option) *household {
 		open: &place{word: "Openlywood", open: true},
 	}
 	h.nobody.clients = []world.Client{h.Anonymous()}
+	key, _ := w.APIKey(t, h.bystander, domain.PermissionLibraryRead)
+	h.bystanderKey = key.ID
 	h.shelve(t, h.open)
 	done, err := w.Jobs.List(t.Context(), jobs.Filter{}, domain.PageRequest{Limit: 1})
 	if err != nil || len(done.Items) != 1 {
@@ -277,6 +284,33 @@ func (h *household) gather(t *testing.T) {
 	}
 }
 
+// handOutKeys makes API keys: one that only reads, one that has everything that its owner may give away, of a user and of an administrator.
+func (h *household) handOutKeys(t *testing.T) {
+	t.Helper()
+	for _, owner := range []*person{h.who(t, domain.RoleUser, member), h.who(t, domain.RoleAdmin, stranger)} {
+		var all []domain.Permission
+		for p := range owner.may {
+			if p.Delegable() {
+				all = append(all, p)
+			}
+		}
+		for name, scope := range map[string][]domain.Permission{"read": {domain.PermissionLibraryRead}, "all": all} {
+			_, key := h.World.APIKey(t, owner.account, scope...)
+			p := &person{
+				name: fmt.Sprintf("a key of a %s with %s scopes", owner.name, name), role: owner.role, standing: owner.standing, account: owner.account, viaKey: true,
+				may: map[domain.Permission]bool{}, clients: []world.Client{h.Key(key)},
+			}
+			for _, permission := range scope {
+				p.may[permission] = true
+			}
+			h.keys = append(h.keys, p)
+		}
+	}
+}
+
+// everybody is the people, by their sessions and by their keys.
+func (h *household) everybody() []*person { return slices.Concat(h.people, h.keys) }
+
 // position is how far the n-th account watches.
 func position(n int) float64 { return 5 + float64(n)/8 }
 
@@ -332,7 +366,7 @@ func (h *household) secrets(p *person) (list []string) {
 	}
 	if p.role != domain.RoleAdmin {
 		for other, words := range h.foreign {
-			if other != p {
+			if other.account.User.ID != p.account.User.ID {
 				list = append(list, words...)
 			}
 		}

@@ -72,7 +72,9 @@ func (h *household) questions(t *testing.T, r route, name string, at *place) (li
 		}
 	case "audio", "selected":
 		alone("audio=1-copy.2-aac&selected=2")
-	case "token", "kind", "path": // byStreamToken's, and administrators' alone
+	case "from", "to", "action", "success":
+		alone("from=2020-01-01T00:00:00Z", "to=2099-01-01T00:00:00Z", "action=playback.&success=true")
+	case "token", "kind", "path", "user", "resourceType", "resourceId", "ip": // byStreamToken's, and administrators' alone
 	default:
 		t.Fatalf("what does the query parameter %s of %s ask about a place? Say so in questions.", name, r)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -90,18 +91,24 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 		return []string{"poster", "backdrop", "logo"}
 	case "{pathId}":
 		return []string{p.library.Paths[0].ID.String()}
+	case "{keyId}":
+		return []string{h.bystanderKey.String()}
 	case "{userId}":
 		return []string{h.bystander.User.ID.String()}
 	case "{id}":
 		switch {
 		case strings.Contains(pattern, "/subtitles/"):
 			return p.subtitles
+		case strings.Contains(pattern, "/users/{id}"):
+			return []string{h.bystander.User.ID.String()}
 		case strings.Contains(pattern, "/movies/"), strings.Contains(pattern, "/images/"):
 			return []string{p.movie.ID.String()}
 		case strings.Contains(pattern, "/libraries/"):
 			return []string{p.library.ID.String()}
 		case strings.Contains(pattern, "/files/"):
 			return []string{p.file.ID.String()}
+		case strings.Contains(pattern, "/api-keys/"):
+			return []string{h.bystanderKey.String()}
 		case strings.Contains(pattern, "/sessions/"):
 			return []string{h.bystander.Session.ID.String()}
 		case strings.Contains(pattern, "/jobs/"):
@@ -178,6 +185,14 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return t.TempDir()
 	case "name", "displayName":
 		return "Zarquon"
+	case "permissions":
+		return []domain.Permission{domain.PermissionLibraryRead}
+	case "expiresAt":
+		return time.Now().Add(time.Hour)
+	case "requestsPerMinute":
+		return 100
+	case "neverExpires":
+		return false
 	case "locale":
 		return "en"
 	case "language":
@@ -234,11 +249,11 @@ func (h *household) ask(t *testing.T, c world.Client, method, path string, body 
 	return r
 }
 
-// timeless is an answer without what differs between any two: its time and the id of its request.
+// timeless is an answer without what differs between any two: its time, the id of its request, and how many more may come.
 func timeless(r world.Response) string {
 	header := r.Header.Clone()
 	id := header.Get("X-Request-Id")
-	for _, own := range []string{"Date", "X-Request-Id"} {
+	for _, own := range []string{"Date", "X-Request-Id", "Ratelimit-Remaining", "Ratelimit-Reset"} {
 		header.Del(own)
 	}
 	data, _ := json.Marshal(header) // strings always marshal

@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,8 +40,15 @@ const (
 	unknown   outcome = "unknown"  // 401
 	forbidden outcome = "forbidden"
 	hidden    outcome = "hidden" // 404, as what is not there
+	personal  outcome = "personal" // 403 for API keys: a person must do it (S16)
 	allowed   outcome = "allowed"
 )
+
+// personal routes are those that change what somebody signs in with: no API key does that, whatever it may otherwise.
+var personalRoutes = []string{
+	"POST /api/v1/auth/logout", "DELETE /api/v1/sessions", "DELETE /api/v1/sessions/{id}",
+	"DELETE /api/v1/admin/users/{id}/api-keys/{keyId}",
+}
 
 // outcome follows from the permission that a route declares and from who sees which library, never from the route itself.
 func (h *household) outcome(t *testing.T, p *person, r route, at *place) outcome {
@@ -52,7 +60,9 @@ func (h *household) outcome(t *testing.T, p *person, r route, at *place) outcome
 		return unknown
 	case !p.may[r.permission]:
 		return forbidden
-	case strings.Contains(r.pattern, "/sessions/{"):
+	case p.viaKey && slices.Contains(personalRoutes, r.String()):
+		return personal
+	case strings.Contains(r.pattern, "/sessions/{"), strings.Contains(r.pattern, "/users/me/api-keys/{"):
 		return hidden // it is the bystander's
 	case h.concerns(t, r, at) && !p.sees(at):
 		return hidden
@@ -81,7 +91,7 @@ func (h *household) everyDenial(t *testing.T) {
 		if strings.Contains(r.pattern, "/admin/") && h.who(t, domain.RoleUser, member).may[r.permission] {
 			t.Errorf("a user has the permission %s of an administrator's route", r.permission)
 		}
-		before, people := h.snapshot(t), append([]*person{h.nobody}, h.people...)
+		before, people := h.snapshot(t), append([]*person{h.nobody}, h.everybody()...)
 		if r.permission == domain.PermissionPublic {
 			people = people[:2]
 		}
@@ -105,7 +115,7 @@ func (h *household) everyDenial(t *testing.T) {
 // everyGrant asks each route as everybody who may.
 func (h *household) everyGrant(t *testing.T) {
 	h.each(t, func(t *testing.T, r route, places []*place) {
-		for _, p := range h.people {
+		for _, p := range h.everybody() {
 			for _, at := range places {
 				if h.outcome(t, p, r, at) == allowed {
 					h.granted(t, p, r, at)
@@ -141,6 +151,10 @@ func (h *household) denied(t *testing.T, p *person, r route, at *place, want out
 			if got.Status != http.StatusForbidden || got.Problem(t).Code != "access.denied" {
 				t.Errorf("%s, who lacks %s, gets %d from %s: %.300q", p.name, r.permission, got.Status, address, got.Body)
 			}
+		case personal:
+			if got.Status != http.StatusForbidden || got.Problem(t).Code != "auth.session_required" {
+				t.Errorf("%s gets %d from %s: %.300q", p.name, got.Status, address, got.Body)
+			}
 		case hidden:
 			nothing := h.ask(t, c, r.method, absentAddresses[i], h.body(t, r, none))
 			if got.Status != http.StatusNotFound || timeless(got) != timeless(nothing) {
@@ -159,8 +173,8 @@ func (h *household) denied(t *testing.T, p *person, r route, at *place, want out
 // spare library, everybody what they watched themselves; what ends sessions is ownSession's.
 func (h *household) granted(t *testing.T, p *person, r route, at *place) {
 	t.Helper()
-	if !r.reads() && r.permission == domain.PermissionSession {
-		return
+	if !r.reads() && (r.permission == domain.PermissionSession || p.viaKey && r.method == http.MethodDelete) {
+		return // a key leaves what there is only one of to its owner
 	}
 	if !r.reads() && r.permission != domain.PermissionLibraryRead {
 		if at != h.open || p.standing != stranger {
@@ -214,7 +228,7 @@ func (h *household) visitor(t *testing.T, role domain.RoleName) (world.Client, w
 // beside is the household with another account for others to name.
 func (h *household) beside(a world.Account) *household {
 	other := *h
-	other.bystander = a
+	other.bystander, other.bystanderKey = a, domain.NewID()
 	return &other
 }
 
@@ -246,6 +260,7 @@ func (h *household) deadCredentials(t *testing.T) map[string]world.Client {
 	t.Helper()
 	w, ctx := h.World, t.Context()
 	out, off := w.Account(t, "signed-out", domain.RoleAdmin), w.Account(t, "disabled", domain.RoleAdmin)
+	keys := h.deadKeys(t, off)
 	if err := w.Auth.Logout(ctx, out.Actor); err != nil {
 		t.Fatal(err)
 	}
@@ -258,6 +273,8 @@ func (h *household) deadCredentials(t *testing.T) map[string]world.Client {
 		"who is disabled": h.Bearer(off.Tokens.AccessToken), "who is disabled, in the browser": h.Browser(off),
 		"a refresh token": h.Bearer(admin.Tokens.RefreshToken), "a cookie as a token": h.Bearer(w.Auth.CookieFor(admin.Session)),
 		"a stream token as a token": h.Bearer(h.streamToken(t)),
+		"a stream token as a key": h.Key(h.streamToken(t)), "a token as a key": h.Key(admin.Tokens.AccessToken), "a key as a token": h.Bearer(keys["live"]),
+		"a revoked key": h.Key(keys["revoked"]), "an expired key": h.Key(keys["expired"]), "the key of who is disabled": h.Key(keys["disabled"]),
 	}
 	world.Until(t, "they are dead", func() bool {
 		for _, c := range dead {
@@ -268,6 +285,30 @@ func (h *household) deadCredentials(t *testing.T) map[string]world.Client {
 		return true
 	})
 	return dead
+}
+
+// deadKeys are API keys of administrators; all but "live" end at once, the one of off with its account.
+func (h *household) deadKeys(t *testing.T, off world.Account) map[string]string {
+	t.Helper()
+	w, ctx, keys := h.World, t.Context(), map[string]string{}
+	admin := h.who(t, domain.RoleAdmin, stranger).account
+	revoked, text := w.APIKey(t, admin, domain.PermissionLibraryRead)
+	keys["revoked"] = text
+	if err := w.Core.APIKeys.Revoke(ctx, admin.Actor, revoked.ID); err != nil {
+		t.Fatal(err)
+	}
+	expired, text := w.APIKey(t, admin, domain.PermissionLibraryRead)
+	keys["expired"] = text
+	err := w.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		expired.ExpiresAt = &expired.CreatedAt
+		return tx.APIKeys.Update(ctx, expired)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, keys["disabled"] = w.APIKey(t, off, domain.PermissionLibraryRead)
+	_, keys["live"] = w.APIKey(t, admin, domain.PermissionLibraryRead)
+	return keys
 }
 
 // refused asks with a credential that is good for nothing.

@@ -93,6 +93,9 @@ func (s *Server) Browser(a Account) Client {
 	return Client{s, http.Header{"Cookie": {s.CookieName() + "=" + s.World.Auth.CookieFor(a.Session)}}}
 }
 
+// Key shows an API key.
+func (s *Server) Key(key string) Client { return Client{s, http.Header{"X-Api-Key": {key}}} }
+
 // CookieName is the session cookie's.
 func (s *Server) CookieName() string {
 	if s.tls {

@@ -15,6 +15,7 @@ import (
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/apikey"
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/library"
@@ -135,6 +136,18 @@ func (w *World) login(t testing.TB, name string) Account {
 		t.Fatal(err)
 	}
 	return Account{User: in.User, Session: in.Session, Actor: in.Actor, Tokens: in.Tokens}
+}
+
+// APIKey makes an account a key with these permissions and no limit that a test meets, and returns it with its text.
+func (w *World) APIKey(t testing.TB, owner Account, permissions ...domain.Permission) (domain.APIKey, string) {
+	t.Helper()
+	plenty := apikey.MaxRequestsPerMinute
+	k, text, err := w.App.Core.APIKeys.CreateFor(context.Background(), domain.SystemActor(), owner.User.Username,
+		apikey.Draft{Name: "of a test", Permissions: permissions, RequestsPerMinute: &plenty})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k, text
 }
 
 // Library adds a library of one folder, which is made where it is not there, open to everybody unless change says otherwise. Its first
