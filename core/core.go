@@ -17,6 +17,7 @@ import (
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/health"
+	"github.com/revenge-media/revenge/core/identity"
 	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/core/mailing"
@@ -33,6 +34,7 @@ import (
 	"github.com/revenge-media/revenge/ports/mail"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/metadata"
+	"github.com/revenge-media/revenge/ports/oidc"
 	"github.com/revenge-media/revenge/ports/passwords"
 	"github.com/revenge-media/revenge/ports/policy"
 	"github.com/revenge-media/revenge/ports/ratelimit"
@@ -60,7 +62,9 @@ type Deps struct {
 	Mail      mail.Sender
 	Passwords passwords.Hasher
 	Policy    policy.Policy
-	Limiter   ratelimit.Limiter
+	// Parties talk to OpenID Connect providers.
+	Parties oidc.RelyingParty
+	Limiter ratelimit.Limiter
 	// Signer makes a signer of keys, which live sealed in the store.
 	Signer func(keys ...tokens.Key) (tokens.Signer, error)
 
@@ -89,6 +93,7 @@ type Core struct {
 	Settings *settings.Service
 	Mailing  *mailing.Service
 	Auth     *auth.Service
+	Identity *identity.Service
 	Account  *account.Service
 	Sessions *session.Service
 	Activity *activity.Service
@@ -141,6 +146,10 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
 		Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
+	})
+	c.Identity = identity.New(identity.Deps{
+		Store: d.Store, Sealer: d.Sealer, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Auth: c.Auth, Parties: d.Parties, Link: c.Mailing.Link,
+		Now: d.Now, Logger: d.Logger,
 	})
 	c.Activity = activity.New(activity.Deps{
 		Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger,

@@ -10,6 +10,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +22,7 @@ import (
 	"github.com/revenge-media/revenge/adapters/astisub"
 	"github.com/revenge-media/revenge/adapters/cmaf"
 	"github.com/revenge-media/revenge/adapters/diskblobs"
+	"github.com/revenge-media/revenge/adapters/egress"
 	"github.com/revenge-media/revenge/adapters/ffmpeg"
 	"github.com/revenge-media/revenge/adapters/fixedpolicy"
 	"github.com/revenge-media/revenge/adapters/imaging"
@@ -27,6 +30,7 @@ import (
 	"github.com/revenge-media/revenge/adapters/membus"
 	"github.com/revenge-media/revenge/adapters/memlimit"
 	"github.com/revenge-media/revenge/adapters/nfo"
+	"github.com/revenge-media/revenge/adapters/oidcrp"
 	"github.com/revenge-media/revenge/adapters/osfiles"
 	"github.com/revenge-media/revenge/adapters/otter"
 	"github.com/revenge-media/revenge/adapters/riverjobs"
@@ -147,8 +151,9 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
 		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{}, Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
-		Signer: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
-		Now:    o.Now, Logger: o.Logger,
+		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
+		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
+		Now:     o.Now, Logger: o.Logger,
 		Limits: core.Limits{
 			RescanEvery: c.Scan.Every, AccessTokenTTL: c.Auth.AccessTokenTTL, EncodesPerUser: c.Encode.PerUser, Encodes: c.Encode.Total, Settle: o.Settle,
 			NoFrames: !c.Scan.Frames, BaseURL: c.BaseURL,
@@ -164,6 +169,11 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		}
 	}()
 	return app, nil
+}
+
+// adminSet is the client for a host that an administrator named, which may be in the household's own network (S21).
+func adminSet(address *url.URL) *http.Client {
+	return egress.New(egress.Config{Inside: []string{egress.HostPort(address)}})
 }
 
 func (a *App) closes(fn func() error) { a.closers = append(a.closers, fn) }

@@ -26,6 +26,8 @@ var anonymous = []string{
 	"GET /api/openapi.json", "GET /api/openapi.yaml", "GET /api/docs", "GET /api/docs/*",
 	"GET " + base + "/settings",
 	"POST " + base + "/setup/check", "POST " + base + "/setup/claim",
+	"GET " + base + "/auth/oidc/providers", "GET " + base + "/auth/oidc/{provider}/authorize", "GET " + base + "/auth/oidc/{provider}/callback",
+	"POST " + base + "/auth/oidc/{provider}/backchannel-logout",
 	"POST " + base + "/auth/login", "POST " + base + "/auth/refresh",
 	"GET /*", // the web UI: static files that hold no data
 }
@@ -50,6 +52,8 @@ type Route struct {
 	MaxBody int64
 	// StreamToken lets a play session's token in the query stand for a credential (S19): media routes only.
 	StreamToken bool
+	// ForeignQuery says that others write the query: what this server does not know of it is left aside.
+	ForeignQuery bool
 }
 
 const defaultMaxBody = 1 << 20
@@ -75,7 +79,7 @@ func (s *Server) operation(r Route) huma.Operation {
 	}
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: base + r.Path, Summary: r.Summary, Tags: []string{r.Tag},
-		DefaultStatus: r.Status, Errors: errorsOf(r, r.Permission != domain.PermissionPublic), Responses: answersOf(r), MaxBodyBytes: maxBody,
+		DefaultStatus: r.Status, SkipValidateParams: r.ForeignQuery, Errors: errorsOf(r, r.Permission != domain.PermissionPublic), Responses: answersOf(r), MaxBodyBytes: maxBody,
 		Metadata:   map[string]any{"permission": r.Permission},
 		Extensions: map[string]any{"x-permission": string(r.Permission)},
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
