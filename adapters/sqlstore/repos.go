@@ -18,6 +18,7 @@ func (s *Store) repos(db bun.IDB) store.Repos {
 		Users:      users{b},
 		Sessions:   sessions{b},
 		Challenges: challenges{b},
+		Roles:      roles{b},
 		MFA:        mfa{b},
 
 		Invitations:   invitations{b},

@@ -60,7 +60,7 @@ func TestEveryoneSeesTheirLibrariesAndNoOther(t *testing.T) {
 		if scope, err := p.Access.Scope(ctx, domain.Actor{}); err == nil || scope.All() || len(scope.Libraries()) != 0 || fault.KindOf(err) != fault.Unauthenticated {
 			t.Errorf("nobody sees %+v, %v", scope, err)
 		}
-		if _, err := p.Access.Scope(ctx, domain.Actor{UserID: user.ID, Roles: []domain.RoleName{"guest"}}); fault.CodeOf(err) != "access.denied" {
+		if _, err := p.Access.Scope(ctx, domain.Actor{UserID: user.ID, Roles: []domain.RoleName{"stranger"}}); fault.CodeOf(err) != "access.denied" {
 			t.Errorf("an unknown role: %v", err)
 		}
 

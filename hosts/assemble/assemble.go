@@ -20,11 +20,11 @@ import (
 	"github.com/revenge-media/revenge/adapters/aesgcm"
 	"github.com/revenge-media/revenge/adapters/argon2"
 	"github.com/revenge-media/revenge/adapters/astisub"
+	"github.com/revenge-media/revenge/adapters/casbin"
 	"github.com/revenge-media/revenge/adapters/cmaf"
 	"github.com/revenge-media/revenge/adapters/diskblobs"
 	"github.com/revenge-media/revenge/adapters/egress"
 	"github.com/revenge-media/revenge/adapters/ffmpeg"
-	"github.com/revenge-media/revenge/adapters/fixedpolicy"
 	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/adapters/jwt"
 	"github.com/revenge-media/revenge/adapters/membus"
@@ -150,7 +150,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Store: store, Jobs: queue, Cache: cache, Bus: events, Blobs: blobs,
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
-		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: fixedpolicy.Policy{}, Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
+		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:     o.Now, Logger: o.Logger,

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/revenge-media/revenge/adapters/fixedpolicy"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/library"
@@ -255,7 +254,7 @@ func (p *place) learn(t *testing.T, w *world.World) {
 // gather makes the accounts and grants members and formers access to everything.
 func (h *household) gather(t *testing.T) {
 	t.Helper()
-	roles, err := fixedpolicy.Policy{}.Roles(t.Context())
+	roles, err := h.World.Access.Roles(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

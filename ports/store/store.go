@@ -49,6 +49,7 @@ type Repos struct {
 	Users      Users
 	Sessions   Sessions
 	Challenges Challenges
+	Roles      Roles
 	MFA        MFA
 
 	Invitations   Invitations

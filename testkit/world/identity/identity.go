@@ -11,9 +11,11 @@ import (
 
 	"github.com/revenge-media/revenge/adapters/aesgcm"
 	"github.com/revenge-media/revenge/adapters/argon2"
-	"github.com/revenge-media/revenge/adapters/fixedpolicy"
+	"github.com/revenge-media/revenge/adapters/casbin"
+	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/adapters/jwt"
 	"github.com/revenge-media/revenge/adapters/membus"
+	"github.com/revenge-media/revenge/adapters/memlimit"
 	"github.com/revenge-media/revenge/adapters/otter"
 	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
@@ -109,11 +111,15 @@ func New(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key []b
 	}
 	logger := slog.New(slog.DiscardHandler)
 	p := &Process{Store: s, Bus: bus, Clock: clock, Hasher: argon2.New(argon2.Config{Memory: 64})}
-	p.Access = access.New(access.Deps{Store: s, Policy: fixedpolicy.Policy{}, Cache: memory, Bus: bus, Logger: logger})
+	policy := casbin.New(casbin.Config{Source: s.Read().Roles})
+	p.Access = access.New(access.Deps{Store: s, Policy: policy, Cache: memory, Bus: bus, Logger: logger})
 	p.Settings = settings.New(settings.Deps{Store: s, Access: p.Access, Sealer: sealer, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
 	p.Mailing = mailing.New(mailing.Deps{Store: s, Access: p.Access, Settings: p.Settings, Sealer: sealer, Sender: smtp.New(smtp.Config{}), Now: clock.Now, Logger: logger})
 	p.Sessions = session.New(session.Deps{Store: s, Access: p.Access, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
-	p.Accounts = account.New(account.Deps{Store: s, Hasher: p.Hasher, Policy: fixedpolicy.Policy{}, Access: p.Access, Sessions: p.Sessions, Now: clock.Now})
+	p.Accounts = account.New(account.Deps{
+		Store: s, Hasher: p.Hasher, Policy: policy, Access: p.Access, Sessions: p.Sessions, Settings: p.Settings, Mail: p.Mailing,
+		Limiter: memlimit.New(memlimit.Config{Now: clock.Now}), Pictures: imaging.New(), Now: clock.Now,
+	})
 	p.Auth = auth.New(auth.Deps{
 		Store: s, Sealer: sealer, Hasher: p.Hasher, Access: p.Access, Accounts: p.Accounts, Sessions: p.Sessions, Now: clock.Now, Logger: logger,
 		NewSigner: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
