@@ -142,7 +142,10 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	})
 	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
-	c.Account = account.New(account.Deps{Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
+	c.Account = account.New(account.Deps{
+		Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mail: c.Mailing, Limiter: d.Limiter,
+		Pictures: d.Pictures, Now: d.Now,
+	})
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
 		Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
@@ -209,12 +212,12 @@ const KindCleanUp jobs.Kind = "core.clean-up"
 
 // Definitions are all kinds of job; every process that runs jobs registers them all.
 func (c *Core) Definitions() []jobs.Definition {
-	return append(slices.Concat(c.Library.Definitions(), c.Activity.Definitions(), c.Mailing.Definitions()), jobs.Definition{
+	return append(slices.Concat(c.Library.Definitions(), c.Activity.Definitions(), c.Mailing.Definitions(), c.Account.Definitions()), jobs.Definition{
 		Kind: KindCleanUp, MaxAttempts: 3, Timeout: 20 * time.Second,
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)
-			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.Mailing.CleanUp(ctx))
+			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.Mailing.CleanUp(ctx), c.Account.CleanUp(ctx))
 		},
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -86,14 +87,24 @@ func (h *Hasher) Hash(ctx context.Context, password string) (domain.PasswordHash
 	salt := make([]byte, saltSize)
 	rand.Read(salt) // which never fails (crypto/rand)
 	p := h.parameters()
-	return p.encode(salt, p.key(password, salt, keySize)), nil
+	return p.encode(salt, p.key(norm.NFC.String(password), salt, keySize)), nil
 }
 
-// Verify implements passwords.Hasher. An account without a password (an empty hash) costs as much and fails.
+// Verify implements passwords.Hasher. An account without a password (an empty hash) costs as much and fails. Where the password is not in normal
+// form, hashes of both forms are good: the other comes from a system that did not normalise.
 func (h *Hasher) Verify(ctx context.Context, password string, hash domain.PasswordHash) (ok, rehash bool, err error) {
 	if hash == "" {
 		return false, false, h.Burn(ctx, password)
 	}
+	normal := norm.NFC.String(password)
+	if ok, rehash, err = h.verify(ctx, normal, hash); ok || err != nil || normal == password {
+		return ok, rehash, err
+	}
+	ok, _, err = h.verify(ctx, password, hash)
+	return ok, ok, err
+}
+
+func (h *Hasher) verify(ctx context.Context, password string, hash domain.PasswordHash) (ok, rehash bool, err error) {
 	release, err := h.slot(ctx)
 	if err != nil {
 		return false, false, err

@@ -111,6 +111,30 @@ func (Processor) Inspect(ctx context.Context, r io.Reader) (width, height int, f
 
 // Resize re-encodes the picture at most width wide.
 func (Processor) Resize(ctx context.Context, r io.Reader, width int, format string) ([]byte, error) {
+	return reencode(ctx, r, width, format, func(s source, img image.Image) *image.NRGBA {
+		shown := s.width
+		if s.swapped() {
+			shown = s.height
+		}
+		return upright(scaled(img, min(1, float64(width)/float64(shown))), s.orientation)
+	})
+}
+
+// Square re-encodes the middle of the picture.
+func (Processor) Square(ctx context.Context, r io.Reader, side int, format string) ([]byte, error) {
+	return reencode(ctx, r, side, format, func(s source, img image.Image) *image.NRGBA {
+		small := upright(scaled(img, min(1, float64(side)/float64(min(s.width, s.height)))), s.orientation)
+		b := small.Bounds()
+		n := min(b.Dx(), b.Dy())
+		at := image.Pt((b.Dx()-n)/2, (b.Dy()-n)/2)
+		out := image.NewNRGBA(image.Rect(0, 0, n, n))
+		draw.Draw(out, out.Bounds(), small, at, draw.Src)
+		return out
+	})
+}
+
+// reencode checks, decodes, has the picture made small and encodes that.
+func reencode(ctx context.Context, r io.Reader, width int, format string, smaller func(s source, img image.Image) *image.NRGBA) ([]byte, error) {
 	if format != images.FormatJPEG && format != images.FormatWebP {
 		return nil, fault.New(fault.Invalid, images.CodeUnsupported, "Pictures are made as JPEG or WebP.")
 	}
@@ -125,12 +149,7 @@ func (Processor) Resize(ctx context.Context, r io.Reader, width int, format stri
 	if err != nil {
 		return nil, err
 	}
-	shown := s.width
-	if s.swapped() {
-		shown = s.height
-	}
-	scale := min(1, float64(width)/float64(shown))
-	small := upright(scaled(img, scale), s.orientation)
+	small := smaller(s, img)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

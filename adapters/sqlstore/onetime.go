@@ -55,6 +55,10 @@ func (r oneTimeTokens) Of(ctx context.Context, kind domain.TokenKind, user domai
 	return r.one(ctx, kind, now, "o.user_id = ?", user)
 }
 
+func (r oneTimeTokens) Get(ctx context.Context, kind domain.TokenKind, hash []byte, now time.Time) (domain.OneTimeToken, error) {
+	return r.one(ctx, kind, now, "o.hash = ?", hash)
+}
+
 func (r oneTimeTokens) one(ctx context.Context, kind domain.TokenKind, now time.Time, where string, arg any) (domain.OneTimeToken, error) {
 	table, err := tokenTable(kind)
 	if err != nil {
@@ -71,7 +75,7 @@ func (r oneTimeTokens) one(ctx context.Context, kind domain.TokenKind, now time.
 }
 
 func (r oneTimeTokens) Take(ctx context.Context, kind domain.TokenKind, hash []byte, now time.Time) (domain.OneTimeToken, error) {
-	taken, err := r.one(ctx, kind, now, "o.hash = ?", hash)
+	taken, err := r.Get(ctx, kind, hash, now)
 	if err != nil {
 		return domain.OneTimeToken{}, err
 	}

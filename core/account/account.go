@@ -1,4 +1,4 @@
-// Package account keeps accounts: who there is, what they prefer, and which passwords are good enough.
+// Package account keeps accounts: who there is, how one comes to have one and loses it, what they prefer, and which passwords are good enough.
 package account
 
 import (
@@ -11,21 +11,39 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/mailing"
 	"github.com/revenge-media/revenge/core/session"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/bus"
+	"github.com/revenge-media/revenge/ports/images"
 	"github.com/revenge-media/revenge/ports/passwords"
 	"github.com/revenge-media/revenge/ports/policy"
+	"github.com/revenge-media/revenge/ports/ratelimit"
 	"github.com/revenge-media/revenge/ports/store"
 )
 
 // Fault codes of this area.
 const (
-	CodeInvalid   = "user.invalid"    // Invalid, with fields
-	CodeLastAdmin = "user.last_admin" // Conflict
+	CodeInvalid            = "user.invalid"            // Invalid, with fields
+	CodeLastAdmin          = "user.last_admin"         // Conflict
+	CodeBeyondOwn          = "user.beyond_own"         // Forbidden: the account has, or is to have, more than the actor
+	CodeChanged            = "user.changed"            // Precondition, or Conflict when it changed while one worked on it
+	CodeNotDeleted         = "user.not_deleted"        // Conflict: only what was deleted is purged or restored
+	CodeWrongPassword      = "user.wrong_password"     // Invalid: the current password
+	CodeNoMail             = "user.no_mail"            // Conflict: an address can be confirmed by mail only
+	CodeBadCode            = "auth.code_invalid"       // Invalid: used, expired, replaced or never given out
+	CodeRegistrationClosed = "registration.closed"     // Forbidden, or Conflict for invitations
+	CodeInvitation         = "registration.invitation" // Forbidden: none, or not open
+	CodeTooMany            = "registration.too_many"   // RateLimited
+	CodeAvatar             = "avatar.invalid"          // Invalid: too many pixels
+	CodeAvatarTooLarge     = "avatar.too_large"        // TooLarge: bytes
 )
 
 // Deps is what the service needs.
@@ -35,25 +53,44 @@ type Deps struct {
 	Policy   policy.Policy
 	Access   *access.Service
 	Sessions *session.Service
-	Now      func() time.Time
+	Settings *settings.Service
+	Mail     *mailing.Service
+	Limiter  ratelimit.Limiter
+	Pictures images.Processor
+	// SecondFactor tells whether an account has a second factor on; without it none has.
+	SecondFactor func(ctx context.Context, r store.Repos, user domain.ID) (bool, error)
+	Now          func() time.Time
 }
 
 // Service keeps accounts.
-type Service struct{ deps Deps }
+type Service struct {
+	deps Deps
+	// decoding bounds how many uploads are decoded at once: each may hold 64 MiB.
+	decoding chan struct{}
+}
 
 // New returns the service.
-func New(d Deps) *Service { return &Service{d} }
+func New(d Deps) *Service {
+	if d.SecondFactor == nil {
+		d.SecondFactor = func(context.Context, store.Repos, domain.ID) (bool, error) { return false, nil }
+	}
+	return &Service{deps: d, decoding: make(chan struct{}, 2)}
+}
 
 // NewUser is what an account is made from. DisplayName defaults to Username, Roles to "user"; Email is optional.
 type NewUser struct {
 	Username    string
 	DisplayName string
 	Email       string
-	Password    string
-	Roles       []domain.RoleName
+	// EmailVerified says that the address is known to be the person's.
+	EmailVerified bool
+	Password      string
+	// NoPassword makes an account that signs in by other means, until a password is set.
+	NoPassword bool
+	Roles      []domain.RoleName
 }
 
-// Create adds an account. It needs user.manage.
+// Create adds an account. It needs user.manage, and every permission of the roles.
 func (s *Service) Create(ctx context.Context, actor domain.Actor, n NewUser) (domain.User, error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionUserManage); err != nil {
 		return domain.User{}, err
@@ -62,11 +99,14 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, n NewUser) (do
 	if err != nil {
 		return domain.User{}, err
 	}
+	if err := s.MayGive(ctx, actor, user.Roles...); err != nil {
+		return domain.User{}, err
+	}
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Users.Create(ctx, user, hash); err != nil {
 			return err
 		}
-		return tx.Events.Publish(ctx, caching.Changed(bus.TopicUser, user.ID)...)
+		return s.record(ctx, tx, actor, domain.ActivityUserCreated, user, rolesDetail(user.Roles))
 	})
 	if err != nil {
 		return domain.User{}, err
@@ -74,9 +114,72 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, n NewUser) (do
 	return user, nil
 }
 
+// record adds a security event about an account to its transaction, and tells every process that the account changed.
+func (s *Service) record(ctx context.Context, tx store.Tx, actor domain.Actor, action string, about domain.User, details map[string]string) error {
+	err := activity.Record(ctx, tx, s.deps.Now(), actor, domain.Activity{
+		Action: action, ResourceType: "user", ResourceID: about.ID.String(), ResourceName: about.Username, Success: true, Details: details,
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Events.Publish(ctx, caching.Changed(bus.TopicUser, about.ID)...)
+}
+
+func rolesDetail(roles []domain.RoleName) map[string]string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return map[string]string{"roles": strings.Join(names, " ")}
+}
+
+// MayGive returns nil when the actor may give these roles to others, take them away, and work on an account that has them: one gives and touches no
+// more than one has oneself. Administrators and the server itself may; others need the role itself, or every permission that it carries, where it
+// carries nothing but permissions (admin and legacy:read see more). Else Forbidden.
+func (s *Service) MayGive(ctx context.Context, actor domain.Actor, roles ...domain.RoleName) error {
+	if actor.System || (actor.HasRole(domain.RoleAdmin) && actor.KeyID == nil) {
+		return nil
+	}
+	beyond := fault.New(fault.Forbidden, CodeBeyondOwn, "This account has, or would have, more rights than yours. Ask an administrator.")
+	for _, role := range roles {
+		if (role == domain.RoleAdmin || role == domain.RoleLegacy) && !actor.HasRole(role) {
+			return beyond
+		}
+		needed, err := s.deps.Policy.Permissions(ctx, domain.Actor{UserID: domain.NewID(), Roles: []domain.RoleName{role}})
+		if err != nil {
+			return err
+		}
+		for _, p := range needed {
+			if err := s.deps.Access.Authorize(ctx, actor, p); fault.KindOf(err) == fault.Forbidden && err != nil {
+				return beyond
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Prepare checks what an account is to be made from and hashes its password, without storing anything: for callers that create it in a
 // transaction of their own.
 func (s *Service) Prepare(ctx context.Context, n NewUser) (domain.User, domain.PasswordHash, error) {
+	user := s.draft(n)
+	fields, err := s.faults(ctx, user)
+	if err != nil {
+		return domain.User{}, "", err
+	}
+	if n.NoPassword {
+		return user, "", invalid(fields)
+	}
+	fields = append(fields, passwordFaults(n.Password, MinPasswordLength, user)...)
+	if err := invalid(fields); err != nil {
+		return domain.User{}, "", err
+	}
+	hash, err := s.deps.Hasher.Hash(ctx, n.Password)
+	return user, hash, err
+}
+
+func (s *Service) draft(n NewUser) domain.User {
 	now := domain.Stamp(s.deps.Now())
 	user := domain.User{
 		ID: domain.NewID(), Username: strings.TrimSpace(n.Username), DisplayName: strings.TrimSpace(n.DisplayName),
@@ -88,16 +191,14 @@ func (s *Service) Prepare(ctx context.Context, n NewUser) (domain.User, domain.P
 	if len(user.Roles) == 0 {
 		user.Roles = []domain.RoleName{domain.RoleUser}
 	}
-	if err := s.check(ctx, user, n.Password); err != nil {
-		return domain.User{}, "", err
+	if n.EmailVerified && user.Email != "" {
+		user.EmailVerifiedAt = &now
 	}
-	hash, err := s.deps.Hasher.Hash(ctx, n.Password)
-	return user, hash, err
+	return user
 }
 
-// check collects all that is wrong, so that a person corrects it at once.
-func (s *Service) check(ctx context.Context, u domain.User, password string) error {
-	var fields []fault.Field
+// faults collects all that is wrong, so that a person corrects it at once.
+func (s *Service) faults(ctx context.Context, u domain.User) (fields []fault.Field, err error) {
 	wrong := func(path, message string) { fields = append(fields, fault.Field{Path: path, Message: message}) }
 	if n := utf8.RuneCountInString(u.Username); n < 1 || n > 64 || !printable(u.Username) {
 		wrong("username", "A user name has 1 to 64 characters without line breaks.")
@@ -105,12 +206,12 @@ func (s *Service) check(ctx context.Context, u domain.User, password string) err
 	if n := utf8.RuneCountInString(u.DisplayName); n > 100 || !printable(u.DisplayName) {
 		wrong("displayName", "A name has at most 100 characters without line breaks.")
 	}
-	if a, err := mail.ParseAddress(u.Email); u.Email != "" && (err != nil || a.Address != u.Email || len(u.Email) > 254) {
+	if u.Email != "" && !address(u.Email) {
 		wrong("email", "This is no e-mail address.")
 	}
 	known, err := s.deps.Policy.Roles(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	seen := map[domain.RoleName]bool{}
 	for _, role := range u.Roles {
@@ -119,20 +220,38 @@ func (s *Service) check(ctx context.Context, u domain.User, password string) err
 		}
 		seen[role] = true
 	}
-	if message := weakness(password, u.Username, u.DisplayName, u.Email); message != "" {
-		wrong("password", message)
+	return fields, nil
+}
+
+func passwordFaults(password string, least int, u domain.User) []fault.Field {
+	if message := weakness(password, least, u.Username, u.DisplayName, u.Email); message != "" {
+		return []fault.Field{{Path: "password", Message: message}}
 	}
+	return nil
+}
+
+// invalid is the fault of these fields, nil without any.
+func invalid(fields []fault.Field) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	invalid := fault.New(fault.Invalid, CodeInvalid, "%s", fields[0].Message)
-	invalid.Fields = fields
-	return invalid
+	f := fault.New(fault.Invalid, CodeInvalid, "%s", fields[0].Message)
+	f.Fields = fields
+	return f
+}
+
+func address(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && len(s) <= 254
 }
 
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
+
+// looksLikeAddress tells whether a name could be somebody's address, in whatever width its letters are written. Who chooses their own name may not take
+// one like that: names that are taken are told, so that it would tell which addresses have an account (S3).
+func looksLikeAddress(username string) bool { return strings.Contains(norm.NFKC.String(username), "@") }
 
 // Me returns the actor's own account.
 func (s *Service) Me(ctx context.Context, actor domain.Actor) (domain.User, error) {
@@ -148,53 +267,6 @@ func (s *Service) List(ctx context.Context, actor domain.Actor, filter domain.Us
 		return domain.Page[domain.User]{}, err
 	}
 	return s.deps.Store.Read().Users.List(ctx, filter, page)
-}
-
-// SetDisabled closes an account, which ends its sessions everywhere within a second, or opens it again. It needs user.manage. The last
-// administrator stays: Conflict.
-func (s *Service) SetDisabled(ctx context.Context, actor domain.Actor, id domain.ID, disabled bool) (domain.User, error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionUserManage); err != nil {
-		return domain.User{}, err
-	}
-	var user domain.User
-	var ended []domain.ID
-	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		ended = nil
-		if user, err = tx.Users.Get(ctx, id); err != nil || user.Disabled == disabled {
-			return err
-		}
-		now := domain.Stamp(s.deps.Now())
-		user.Disabled, user.UpdatedAt = disabled, now
-		if err := tx.Users.Update(ctx, user); err != nil {
-			return err
-		}
-		if disabled {
-			if err := anAdminIsLeft(ctx, tx, user); err != nil {
-				return err
-			}
-			if ended, err = tx.Sessions.RevokeUser(ctx, id, now, nil); err != nil {
-				return err
-			}
-		}
-		return tx.Events.Publish(ctx, append(caching.Changed(bus.TopicSession, ended...), caching.Changed(bus.TopicUser, id)...)...)
-	})
-	if err != nil {
-		return domain.User{}, err
-	}
-	s.deps.Sessions.ForgetUsers(ctx, id)
-	s.deps.Sessions.Forget(ctx, ended...)
-	return user, nil
-}
-
-func anAdminIsLeft(ctx context.Context, tx store.Tx, changed domain.User) error {
-	if !changed.HasRole(domain.RoleAdmin) {
-		return nil
-	}
-	admins, err := tx.Users.CountAdmins(ctx)
-	if err == nil && admins == 0 {
-		return fault.New(fault.Conflict, CodeLastAdmin, "This is the last administrator. Make another one first.")
-	}
-	return err
 }
 
 // Preferences returns the actor's, or the defaults.

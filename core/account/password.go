@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // MinPasswordLength and MaxPasswordLength bound a password in characters (ASVS 5.0, 6.2.1 and 6.2.9: at least 15 without a second factor, at
@@ -15,6 +17,8 @@ import (
 const (
 	MinPasswordLength = 15
 	MaxPasswordLength = 1024
+	// MinPasswordLengthWithFactor is enough where a second factor is asked for as well (S1).
+	MinPasswordLengthWithFactor = 8
 )
 
 // bases are the words that lead the published rankings of leaked passwords, written down for this file from general knowledge of those
@@ -58,13 +62,19 @@ func reversed(s string) string {
 	return string(r)
 }
 
-// weakness says what is wrong with a password for an account with these names, "" if nothing is (S1).
-func weakness(password string, names ...string) string {
-	length := utf8.RuneCountInString(password)
+// length counts a password's characters, in the form in which it is hashed (ports/passwords).
+func length(password string) int { return utf8.RuneCountInString(norm.NFC.String(password)) }
+
+// short tells whether a password has fewer characters than an account without a second factor may have.
+func short(password string) bool { return length(password) < MinPasswordLength }
+
+// weakness says what is wrong with a password of at least so many characters for an account with these names, "" if nothing is (S1).
+func weakness(password string, least int, names ...string) string {
+	length := length(password)
 	folded := strings.ToLower(password)
 	switch {
-	case length < MinPasswordLength:
-		return fmt.Sprintf("A password has at least %d characters. A few words in a row are easy to remember.", MinPasswordLength)
+	case length < least:
+		return fmt.Sprintf("A password has at least %d characters. A few words in a row are easy to remember.", least)
 	case length > MaxPasswordLength:
 		return fmt.Sprintf("A password has at most %d characters.", MaxPasswordLength)
 	case !utf8.ValidString(password), strings.ContainsRune(password, 0): // no request may hold a NUL, so nobody could sign in by it

@@ -41,6 +41,13 @@ const (
 	ActivityUserPurged          = "user.purged"
 	ActivityUserPasswordChanged = "user.password_changed"
 	ActivityUserEmailChanged    = "user.email_changed"
+	ActivityUserEmailVerified   = "user.email_verified"
+	ActivityUserRegistered      = "user.registered"
+	ActivityUserResetRequested  = "user.password_reset_requested"
+	ActivityUserPasswordReset   = "user.password_reset"
+
+	ActivityInvitationCreated = "invitation.created"
+	ActivityInvitationRevoked = "invitation.revoked"
 
 	ActivityMFAEnabled  = "mfa.enabled"
 	ActivityMFADisabled = "mfa.disabled"

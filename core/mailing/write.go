@@ -27,12 +27,13 @@ const (
 	SecondFactorChanged Template = "secondFactorChanged" // change, when, ip, device
 	BackupCodeUsed      Template = "backupCodeUsed"      // remaining, when, ip, device
 	AccountDeleted      Template = "accountDeleted"      // purgeAt
+	AddressInUse        Template = "addressInUse"        // when; somebody wanted an account with an address that has one
 	Test                Template = "test"
 )
 
 // Templates are all of them.
 var Templates = []Template{
-	Invitation, VerifyEmail, ConfirmEmailChange, ResetPassword, PasswordChanged, EmailChanged, NewDevice, SecondFactorChanged, BackupCodeUsed, AccountDeleted, Test,
+	Invitation, VerifyEmail, ConfirmEmailChange, ResetPassword, PasswordChanged, EmailChanged, NewDevice, SecondFactorChanged, BackupCodeUsed, AccountDeleted, AddressInUse, Test,
 }
 
 var (

@@ -41,6 +41,8 @@ type Processor interface {
 	// Resize re-encodes the picture, at most width pixels wide (never enlarged, proportions kept), upright and without any of the source's
 	// metadata. format is FormatJPEG or FormatWebP; JPEG puts transparency on black.
 	Resize(ctx context.Context, r io.Reader, width int, format string) ([]byte, error)
+	// Square is Resize to a square: the middle of the picture, at most side pixels wide.
+	Square(ctx context.Context, r io.Reader, side int, format string) ([]byte, error)
 	// Thumbhash returns the thumbhash of the picture in standard base64: about 25 bytes that draw a blurred placeholder.
 	Thumbhash(ctx context.Context, r io.Reader) (string, error)
 }

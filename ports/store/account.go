@@ -46,6 +46,8 @@ type OneTimeTokens interface {
 	Create(ctx context.Context, t domain.OneTimeToken) error
 	// Of returns an account's token of a kind that lives at now; NotFound.
 	Of(ctx context.Context, kind domain.TokenKind, user domain.ID, now time.Time) (domain.OneTimeToken, error)
+	// Get returns one that lives at now without using it up; else NotFound.
+	Get(ctx context.Context, kind domain.TokenKind, hash []byte, now time.Time) (domain.OneTimeToken, error)
 	// Take uses one up that lives at now; else NotFound with "one_time_token.not_found". Of many concurrent calls one gets it.
 	Take(ctx context.Context, kind domain.TokenKind, hash []byte, now time.Time) (domain.OneTimeToken, error)
 	// Void removes an account's tokens of all kinds: they were sent to who held it before.

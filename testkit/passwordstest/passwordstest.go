@@ -32,6 +32,25 @@ func Run(t *testing.T, open func(t *testing.T) passwords.Hasher) {
 			}
 		}
 	})
+	t.Run("TheFormOfLettersDoesNotMatter", func(t *testing.T) {
+		t.Parallel()
+		h := open(t)
+		forms := []string{"J\u00fcrgens Passwort \u1e69", "Ju\u0308rgens Passwort s\u0323\u0307", "Ju\u0308rgens Passwort s\u0307\u0323"}
+		for _, hashed := range forms {
+			hash, err := h.Hash(t.Context(), hashed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, typed := range forms {
+				if ok, rehash, err := h.Verify(t.Context(), typed, hash); !ok || rehash || err != nil {
+					t.Errorf("%q for %q: %v, %v, %v", typed, hashed, ok, rehash, err)
+				}
+			}
+			if ok, _, _ := h.Verify(t.Context(), "Jurgens Passwort s", hash); ok {
+				t.Error("marks are left out")
+			}
+		}
+	})
 	t.Run("TwoHashesOfOnePasswordDiffer", func(t *testing.T) {
 		t.Parallel()
 		h := open(t)
