@@ -48,10 +48,6 @@ func (s *Sender) Send(ctx context.Context, server mail.Server, m mail.Message) e
 	if err := checked(m); err != nil {
 		return err
 	}
-	written, err := written(m)
-	if err != nil {
-		return invalid(err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	client, err := s.client(ctx, server, m.From.Address)
@@ -63,7 +59,7 @@ func (s *Sender) Send(ctx context.Context, server mail.Server, m mail.Message) e
 		return translated(ctx, server, err)
 	}
 	defer func() { _ = client.CloseWithSMTPClient(connection) }() // the message was taken or not: what QUIT says changes nothing
-	return translated(ctx, server, client.SendWithSMTPClient(connection, written))
+	return translated(ctx, server, client.SendWithSMTPClient(connection, written(m)))
 }
 
 // mechanisms are how to sign in, best first (RFC 7677, 5802, 4616). The library shows a password in the clear to nobody but this computer.
@@ -125,14 +121,10 @@ func checked(m mail.Message) error {
 	return nil
 }
 
-func written(m mail.Message) (*gomail.Msg, error) {
+func written(m mail.Message) *gomail.Msg {
 	w := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	if err := w.FromFormat(m.From.Name, m.From.Address); err != nil {
-		return nil, err
-	}
-	if err := w.AddToFormat(m.To.Name, m.To.Address); err != nil {
-		return nil, err
-	}
+	w.FromMailAddress(&netmail.Address{Name: m.From.Name, Address: m.From.Address})
+	w.ToMailAddress(&netmail.Address{Name: m.To.Name, Address: m.To.Address})
 	w.Subject(m.Subject)
 	w.SetDate()
 	w.SetMessageIDWithValue(m.ID)
@@ -141,7 +133,7 @@ func written(m mail.Message) (*gomail.Msg, error) {
 	}
 	w.SetBodyString(gomail.TypeTextPlain, m.Text)
 	w.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
-	return w, nil
+	return w
 }
 
 func invalid(cause error) error {
