@@ -88,7 +88,8 @@ func (s *Sender) client(ctx context.Context, server mail.Server, from string) (*
 	_, helo, _ := strings.Cut(from, "@")
 	options := []gomail.Option{
 		gomail.WithPort(server.Port), gomail.WithTimeout(s.config.Timeout), gomail.WithTLSConfig(security), gomail.WithTLSPolicy(policy),
-		gomail.WithDialContextFunc(dial), gomail.WithHELO(helo), gomail.WithoutNoop(),
+		gomail.WithDialContextFunc(dial), gomail.WithHELO(helo),
+		gomail.WithoutNoop(), gomail.WithoutRset(), // one message each: what may fail after it was taken only makes it look lost
 	}
 	if server.Username != "" {
 		options = append(options, gomail.WithOpportunisticSMTPAuth(mechanisms...), gomail.WithUsername(server.Username), gomail.WithPassword(server.Password))
