@@ -51,6 +51,17 @@ const (
 
 	ActivityMFAEnabled  = "mfa.enabled"
 	ActivityMFADisabled = "mfa.disabled"
+	ActivityMFAReset    = "mfa.reset" // all factors of an account, by an administrator
+
+	ActivityMFATOTPAdded      = "mfa.totp_added"
+	ActivityMFATOTPRemoved    = "mfa.totp_removed"
+	ActivityMFAPasskeyAdded   = "mfa.passkey_added"
+	ActivityMFAPasskeyRemoved = "mfa.passkey_removed"
+	ActivityMFAPasskeyCloned  = "mfa.passkey_cloned" // it showed a counter that was not ahead, and was refused
+	ActivityMFACodesMade      = "mfa.backup_codes_made"
+	ActivityMFACodeUsed       = "mfa.backup_code_used"
+	ActivityMFADeviceTrusted  = "mfa.device_trusted"
+	ActivityMFADeviceRevoked  = "mfa.device_revoked"
 
 	ActivityAPIKeyCreated = "apikey.created"
 	ActivityAPIKeyChanged = "apikey.changed"
