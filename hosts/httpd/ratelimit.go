@@ -33,8 +33,8 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request, route string) 
 		s.logger.WarnContext(r.Context(), "the requests of an address cannot be counted", "requestId", requestID(r.Context()), "error", err)
 		return nil
 	}
-	showLimit(w.Header(), perAddress, decision)
 	if !decision.Allowed {
+		showLimit(w.Header(), perAddress, decision)
 		return fault.New(fault.RateLimited, "request.rate_limited", "Too many of these requests came from your address. Wait a moment.").WithRetryAfter(decision.RetryAfter)
 	}
 	return nil
