@@ -28,6 +28,8 @@ type Store interface {
 	Update(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 	// Read returns repositories that read the latest committed state, each call by itself. Their writing methods are refused.
 	Read() Repos
+	// Attempts counts attempts to show a secret, beside transactions.
+	Attempts() Attempts
 	// Ping tells whether the database answers, and its latency.
 	Ping(ctx context.Context) (time.Duration, error)
 	// Stats describes the connection pools.
