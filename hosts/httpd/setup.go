@@ -6,6 +6,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/settings"
 )
 
 // PublicSettings are what anybody may know of the server.
@@ -14,6 +15,9 @@ type PublicSettings struct {
 	Version           string `json:"version"`
 	SetupRequired     bool   `json:"setupRequired" doc:"No administrator exists yet: POST /setup/claim makes the first"`
 	PasswordMinLength int    `json:"passwordMinLength"`
+	Registration      string `json:"registration" enum:"closed,invite,open" doc:"Who may make an account: nobody, whoever has an invitation, everybody"`
+	MailConfigured    bool   `json:"mailConfigured" doc:"Whether the server can send mails; else links are handed over by an administrator"`
+	Language          string `json:"language" enum:"en,de" doc:"Of pages to people who chose none"`
 }
 
 type settingsOutput struct{ Body PublicSettings }
@@ -40,11 +44,20 @@ type claimInput struct {
 func (s *Server) mountSetup() {
 	register(s, Route{ID: "getSettings", Method: http.MethodGet, Path: "/settings", Summary: "What anybody may know of this server", Tag: "Server", Permission: domain.PermissionPublic},
 		func(ctx context.Context, _ *struct{}) (*settingsOutput, error) {
-			required, err := s.core.Auth.SetupRequired(ctx)
-			if err != nil {
+			public := PublicSettings{Version: s.version, PasswordMinLength: account.MinPasswordLength}
+			var err error
+			if public.SetupRequired, err = s.core.Auth.SetupRequired(ctx); err != nil {
 				return nil, err
 			}
-			return &settingsOutput{PublicSettings{Name: "Revenge", Version: s.version, SetupRequired: required, PasswordMinLength: account.MinPasswordLength}}, nil
+			if public.MailConfigured, err = s.core.Mailing.Configured(ctx); err != nil {
+				return nil, err
+			}
+			for into, key := range map[*string]settings.Key[string]{&public.Name: settings.ServerName, &public.Registration: settings.RegistrationMode, &public.Language: settings.Language} {
+				if *into, err = settings.Get(ctx, s.core.Settings, key); err != nil {
+					return nil, err
+				}
+			}
+			return &settingsOutput{public}, nil
 		})
 	register(s, Route{ID: "checkClaimCode", Method: http.MethodPost, Path: "/setup/check", Summary: "Is this the claim code?", Tag: "Setup", Permission: domain.PermissionPublic, Errors: []int{http.StatusNotFound}},
 		func(ctx context.Context, in *codeInput) (*struct{}, error) {
