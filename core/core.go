@@ -14,6 +14,7 @@ import (
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/apikey"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/health"
@@ -21,8 +22,10 @@ import (
 	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/core/mailing"
+	"github.com/revenge-media/revenge/core/mfa"
 	"github.com/revenge-media/revenge/core/movie"
 	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/core/roles"
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/blobs"
@@ -35,6 +38,8 @@ import (
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/metadata"
 	"github.com/revenge-media/revenge/ports/oidc"
+	"github.com/revenge-media/revenge/ports/otp"
+	"github.com/revenge-media/revenge/ports/passkey"
 	"github.com/revenge-media/revenge/ports/passwords"
 	"github.com/revenge-media/revenge/ports/policy"
 	"github.com/revenge-media/revenge/ports/ratelimit"
@@ -61,6 +66,8 @@ type Deps struct {
 	Sealer    secrets.Sealer
 	Mail      mail.Sender
 	Passwords passwords.Hasher
+	Codes     otp.Generator
+	Passkeys  passkey.Ceremonies
 	Policy    policy.Policy
 	// Parties talk to OpenID Connect providers.
 	Parties oidc.RelyingParty
@@ -96,6 +103,8 @@ type Core struct {
 	Identity *identity.Service
 	Account  *account.Service
 	Sessions *session.Service
+	MFA      *mfa.Service
+	Roles    *roles.Service
 	Activity *activity.Service
 	APIKeys  *apikey.Service
 	Library  *library.Service
@@ -142,9 +151,15 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	})
 	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
+	c.Roles = roles.New(roles.Deps{Store: d.Store, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
 	c.Account = account.New(account.Deps{
 		Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mail: c.Mailing, Limiter: d.Limiter,
 		Pictures: d.Pictures, Now: d.Now,
+	})
+	guard := attempts.New(attempts.Deps{Store: d.Store, Now: d.Now})
+	c.MFA = mfa.New(mfa.Deps{
+		Store: d.Store, Sealer: d.Sealer, Codes: d.Codes, Passkeys: d.Passkeys, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mailing: c.Mailing,
+		Attempts: guard, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
 	})
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
@@ -199,12 +214,13 @@ func (c *Core) Close() {
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {
-	ended := make(chan error, 4)
+	ended := make(chan error, 5)
 	go func() { ended <- c.Access.Listen(ctx) }()
 	go func() { ended <- c.Sessions.Listen(ctx) }()
 	go func() { ended <- c.APIKeys.Listen(ctx) }()
 	go func() { ended <- c.Settings.Listen(ctx) }()
-	return errors.Join(<-ended, <-ended, <-ended, <-ended)
+	go func() { ended <- c.MFA.Listen(ctx) }()
+	return errors.Join(<-ended, <-ended, <-ended, <-ended, <-ended)
 }
 
 // KindCleanUp removes what has expired: sessions, cached data over its cap, old activity.
@@ -217,7 +233,7 @@ func (c *Core) Definitions() []jobs.Definition {
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)
-			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.Mailing.CleanUp(ctx), c.Account.CleanUp(ctx))
+			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.MFA.CleanUp(ctx), c.Mailing.CleanUp(ctx), c.Account.CleanUp(ctx))
 		},
 	})
 }

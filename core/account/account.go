@@ -284,7 +284,7 @@ var (
 
 // UpdatePreferences applies change to what is stored then and returns the result. change may run again.
 func (s *Service) UpdatePreferences(ctx context.Context, actor domain.Actor, change func(*domain.Preferences)) (domain.Preferences, error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionProfile); err != nil {
 		return domain.Preferences{}, err
 	}
 	var p domain.Preferences

@@ -55,6 +55,14 @@ func (s *shelf) Authorize(_ context.Context, actor domain.Actor, _ domain.Permis
 
 func (s *shelf) Scope(context.Context, domain.Actor) (domain.Scope, error) { return s.scope, nil }
 
+// ScopeFor implements Access.
+func (s *shelf) ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error) {
+	if err := s.Authorize(ctx, actor, p); err != nil {
+		return domain.Scope{}, err
+	}
+	return s.Scope(ctx, actor)
+}
+
 func newShelf(t *testing.T, transcoder media.Transcoder) *shelf {
 	t.Helper()
 	s := &shelf{t: t, dir: t.TempDir(), blobs: filepath.Join(t.TempDir(), "blobs"), store: sqlstoretest.SQLite(t, sqlstore.Config{})}

@@ -28,10 +28,7 @@ type Rendition struct {
 // Rendition returns a picture of a kind, named by its own id or by its film's, at most width pixels wide. It is made when it is
 // first asked for and cached. Faults: NotFound "image.not_found", Invalid "image.bad_width".
 func (s *Service) Rendition(ctx context.Context, actor domain.Actor, kind domain.ImageKind, id domain.ID, width int, webp bool) (Rendition, error) {
-	if err := s.Access.Authorize(ctx, actor, domain.PermissionLibraryRead); err != nil {
-		return Rendition{}, err
-	}
-	scope, err := s.Access.Scope(ctx, actor)
+	scope, err := s.Access.ScopeFor(ctx, actor, domain.PermissionLibraryRead)
 	if err != nil {
 		return Rendition{}, err
 	}

@@ -18,10 +18,8 @@ import (
 
 // Access says what an actor may do and see: core/access.
 type Access interface {
-	// Authorize is Unauthenticated or Forbidden unless the actor has the permission.
-	Authorize(ctx context.Context, actor domain.Actor, p domain.Permission) error
-	// Scope is the libraries that the actor sees.
-	Scope(ctx context.Context, actor domain.Actor) (domain.Scope, error)
+	// ScopeFor is the libraries that the actor sees and has the permission in; Unauthenticated or Forbidden where no role of theirs carries it.
+	ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error)
 }
 
 // Deps is what the service needs.

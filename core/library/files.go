@@ -14,10 +14,7 @@ const Unmatched = "unmatched"
 
 // ListFiles returns the files of a state (domain.FileState or Unmatched, "" for all that need attention), of one library or all.
 func (s *Service) ListFiles(ctx context.Context, actor domain.Actor, state string, library *domain.ID, page domain.PageRequest) (domain.Page[domain.File], error) {
-	if err := s.manage(ctx, actor); err != nil {
-		return domain.Page[domain.File]{}, err
-	}
-	scope, err := s.Access.Scope(ctx, actor)
+	scope, err := s.Access.ScopeFor(ctx, actor, domain.PermissionLibraryManage)
 	if err != nil {
 		return domain.Page[domain.File]{}, err
 	}
@@ -90,10 +87,7 @@ func (s *Service) Ignore(ctx context.Context, actor domain.Actor, id domain.ID) 
 }
 
 func (s *Service) managedFile(ctx context.Context, actor domain.Actor, id domain.ID) (domain.File, domain.Library, error) {
-	if err := s.manage(ctx, actor); err != nil {
-		return domain.File{}, domain.Library{}, err
-	}
-	scope, err := s.Access.Scope(ctx, actor)
+	scope, err := s.Access.ScopeFor(ctx, actor, domain.PermissionLibraryManage)
 	if err != nil {
 		return domain.File{}, domain.Library{}, err
 	}

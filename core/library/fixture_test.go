@@ -305,6 +305,24 @@ func (everybody) Scope(_ context.Context, actor domain.Actor) (domain.Scope, err
 	return domain.Scope{}, nil
 }
 
+// ScopeFor implements Access.
+func (e everybody) ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error) {
+	if err := e.Authorize(ctx, actor, p); err != nil {
+		return domain.Scope{}, err
+	}
+	return e.Scope(ctx, actor)
+}
+
+// AuthorizeIn implements Access.
+func (e everybody) AuthorizeIn(ctx context.Context, actor domain.Actor, p domain.Permission, _ domain.ID) error {
+	return e.Authorize(ctx, actor, p)
+}
+
+// AuthorizeAnywhere implements Access.
+func (e everybody) AuthorizeAnywhere(ctx context.Context, actor domain.Actor, p domain.Permission) error {
+	return e.Authorize(ctx, actor, p)
+}
+
 type queue struct {
 	mu   sync.Mutex
 	jobs []jobs.Job

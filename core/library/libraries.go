@@ -65,14 +65,11 @@ func (s *Service) Get(ctx context.Context, actor domain.Actor, id domain.ID) (do
 }
 
 func (s *Service) readable(ctx context.Context, actor domain.Actor) (domain.Scope, error) {
-	if err := s.Access.Authorize(ctx, actor, domain.PermissionLibraryRead); err != nil {
-		return domain.Scope{}, err
-	}
 	return s.Access.Scope(ctx, actor)
 }
 
 func (s *Service) shown(ctx context.Context, actor domain.Actor, l domain.Library) domain.Library {
-	if s.manage(ctx, actor) != nil {
+	if s.Access.AuthorizeIn(ctx, actor, domain.PermissionLibraryManage, l.ID) != nil {
 		l.Paths = []domain.LibraryPath{}
 	}
 	return l
@@ -127,9 +124,13 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, draft Draft) (
 	return l, err
 }
 
-// Update changes a library. expected is the UpdatedAt that the caller saw (If-Match), nil for any: Precondition "library.changed" otherwise.
+// Update changes a library; who sees it is for those who manage every one. expected is the UpdatedAt that the caller saw (If-Match), nil for any: Precondition "library.changed" otherwise.
 func (s *Service) Update(ctx context.Context, actor domain.Actor, id domain.ID, expected *time.Time, change Change) (domain.Library, error) {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	checked := s.managed
+	if change.Restricted != nil || change.Open != nil { // who sees it is not for who manages it alone
+		checked = s.owned
+	}
+	if _, err := checked(ctx, actor, id); err != nil {
 		return domain.Library{}, err
 	}
 	var l domain.Library
@@ -163,7 +164,7 @@ func (s *Service) Update(ctx context.Context, actor domain.Actor, id domain.ID, 
 
 // Delete removes a library with all that is known of its films; the films' files and everybody's watch history stay.
 func (s *Service) Delete(ctx context.Context, actor domain.Actor, id domain.ID) error {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	if _, err := s.owned(ctx, actor, id); err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -179,7 +180,7 @@ func (s *Service) Delete(ctx context.Context, actor domain.Actor, id domain.ID) 
 
 // AddPath adds a folder, which is scanned at once or after the scan that runs.
 func (s *Service) AddPath(ctx context.Context, actor domain.Actor, id domain.ID, handle string) (domain.LibraryPath, error) {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	if _, err := s.owned(ctx, actor, id); err != nil {
 		return domain.LibraryPath{}, err
 	}
 	p, err := s.folder(ctx, id, handle, "path")
@@ -211,7 +212,7 @@ func (s *Service) AddPath(ctx context.Context, actor domain.Actor, id domain.ID,
 
 // RemovePath takes a folder and what is known of its files out of a library.
 func (s *Service) RemovePath(ctx context.Context, actor domain.Actor, id, path domain.ID) error {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	if _, err := s.owned(ctx, actor, id); err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -256,14 +257,14 @@ func (s *Service) Ungrant(ctx context.Context, actor domain.Actor, id, user doma
 
 // AccessList returns who is on a library's access list.
 func (s *Service) AccessList(ctx context.Context, actor domain.Actor, id domain.ID) ([]domain.LibraryAccess, error) {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	if _, err := s.owned(ctx, actor, id); err != nil {
 		return nil, err
 	}
 	return s.Store.Read().Libraries.Access(ctx, id)
 }
 
 func (s *Service) changeAccess(ctx context.Context, actor domain.Actor, id domain.ID, change func(context.Context, store.Tx) error) error {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	if _, err := s.owned(ctx, actor, id); err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {

@@ -135,10 +135,7 @@ func (s *Service) CurrentScan(ctx context.Context, actor domain.Actor, id domain
 
 // GetScan returns one scan: what follows progress events.
 func (s *Service) GetScan(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Scan, error) {
-	if err := s.manage(ctx, actor); err != nil {
-		return domain.Scan{}, err
-	}
-	scope, err := s.Access.Scope(ctx, actor)
+	scope, err := s.Access.ScopeFor(ctx, actor, domain.PermissionLibraryManage)
 	if err != nil {
 		return domain.Scan{}, err
 	}

@@ -21,6 +21,9 @@ import (
 // Access decides what an actor may do and see (core/access).
 type Access interface {
 	Authorize(ctx context.Context, actor domain.Actor, permission domain.Permission) error
+	AuthorizeIn(ctx context.Context, actor domain.Actor, permission domain.Permission, library domain.ID) error
+	AuthorizeAnywhere(ctx context.Context, actor domain.Actor, permission domain.Permission) error
+	ScopeFor(ctx context.Context, actor domain.Actor, permission domain.Permission) (domain.Scope, error)
 	Scope(ctx context.Context, actor domain.Actor) (domain.Scope, error)
 }
 
@@ -80,19 +83,31 @@ func New(d Deps) *Service {
 
 func (s *Service) now() time.Time { return domain.Stamp(s.Now()) }
 
-// manage passes administrators only.
+// manage passes who manages every library.
 func (s *Service) manage(ctx context.Context, actor domain.Actor) error {
 	return s.Access.Authorize(ctx, actor, domain.PermissionLibraryManage)
 }
 
-// managed returns a library that the actor may manage and see.
+// managed returns a library that the actor sees and manages, by a role that holds everywhere or for this one.
 func (s *Service) managed(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Library, error) {
-	if err := s.manage(ctx, actor); err != nil {
+	if err := s.Access.AuthorizeAnywhere(ctx, actor, domain.PermissionLibraryManage); err != nil {
 		return domain.Library{}, err
 	}
 	scope, err := s.Access.Scope(ctx, actor)
 	if err != nil {
 		return domain.Library{}, err
 	}
-	return s.Store.Read().Libraries.Get(ctx, scope, id)
+	l, err := s.Store.Read().Libraries.Get(ctx, scope, id)
+	if err != nil {
+		return domain.Library{}, err
+	}
+	return l, s.Access.AuthorizeIn(ctx, actor, domain.PermissionLibraryManage, id)
+}
+
+// owned is managed by who manages every library: for what reaches beyond one, as do folders of the server and who sees what.
+func (s *Service) owned(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Library, error) {
+	if err := s.manage(ctx, actor); err != nil {
+		return domain.Library{}, err
+	}
+	return s.managed(ctx, actor, id)
 }

@@ -63,7 +63,7 @@ func (s *Service) Dismiss(ctx context.Context, actor domain.Actor, id domain.ID)
 
 // record appends an event and saves what all of them add up to, in one transaction: what was answered is stored (R1).
 func (s *Service) record(ctx context.Context, actor domain.Actor, id domain.ID, kind domain.WatchEventKind, r Report) (domain.WatchState, error) {
-	scope, err := s.reader(ctx, actor)
+	scope, err := s.Access.ScopeFor(ctx, actor, domain.PermissionHistory)
 	if err != nil {
 		return domain.WatchState{}, err
 	}

@@ -34,6 +34,14 @@ func (r *rights) Scope(_ context.Context, actor domain.Actor) (domain.Scope, err
 	return r.scopes[actor.UserID], nil
 }
 
+// ScopeFor implements Access.
+func (r *rights) ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error) {
+	if err := r.Authorize(ctx, actor, p); err != nil {
+		return domain.Scope{}, err
+	}
+	return r.Scope(ctx, actor)
+}
+
 // cinema is a catalogue on a real database with two libraries.
 type cinema struct {
 	t      *testing.T

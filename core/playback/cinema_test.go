@@ -142,6 +142,14 @@ func (c *cinema) Scope(_ context.Context, actor domain.Actor) (domain.Scope, err
 	return domain.ScopeOf(c.library.ID), nil
 }
 
+// ScopeFor implements Access.
+func (c *cinema) ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error) {
+	if err := c.Authorize(ctx, actor, p); err != nil {
+		return domain.Scope{}, err
+	}
+	return c.Scope(ctx, actor)
+}
+
 // Authenticate knows sessions that were not ended.
 func (c *cinema) Resume(ctx context.Context, id domain.ID) (domain.Actor, error) {
 	actor, _, err := c.Authenticate(ctx, id)

@@ -21,10 +21,8 @@ import (
 
 // Access says what an actor may do and see: core/access.
 type Access interface {
-	// Authorize is Unauthenticated or Forbidden unless the actor has the permission.
-	Authorize(ctx context.Context, actor domain.Actor, p domain.Permission) error
-	// Scope is the libraries that the actor sees.
-	Scope(ctx context.Context, actor domain.Actor) (domain.Scope, error)
+	// ScopeFor is the libraries that the actor sees and has the permission in; Unauthenticated or Forbidden where no role of theirs carries it.
+	ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permission) (domain.Scope, error)
 }
 
 // Sessions says whether a session still lives: core/session.
@@ -102,10 +100,7 @@ func New(d Deps) *Service {
 
 // reader authorizes whoever plays films and returns what they see.
 func (s *Service) reader(ctx context.Context, actor domain.Actor) (domain.Scope, error) {
-	if err := s.Access.Authorize(ctx, actor, domain.PermissionLibraryRead); err != nil {
-		return domain.Scope{}, err
-	}
-	return s.Access.Scope(ctx, actor)
+	return s.Access.ScopeFor(ctx, actor, domain.PermissionPlayback)
 }
 
 // toolCheck remembers for a minute whether ffmpeg is there, for asking starts it.

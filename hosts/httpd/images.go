@@ -28,7 +28,7 @@ type imageOutput struct {
 }
 
 func (s *Server) mountImages() {
-	register(s, Route{ID: "getImage", Method: http.MethodGet, Path: "/images/{kind}/{id}", Summary: "A picture in one of the sizes, as WebP or JPEG", Tag: "Images", Permission: domain.PermissionLibraryRead, Also: []int{http.StatusNotModified}, Media: []string{"image/webp", "image/jpeg"}},
+	register(s, Route{ID: "getImage", Method: http.MethodGet, Path: "/images/{kind}/{id}", Summary: "A picture in one of the sizes, as WebP or JPEG", Tag: "Images", Permission: domain.PermissionLibraryRead, InLibrary: true, Also: []int{http.StatusNotModified}, Media: []string{"image/webp", "image/jpeg"}},
 		func(ctx context.Context, in *imageInput) (*imageOutput, error) {
 			r, err := s.core.Images.Rendition(ctx, actorOf(ctx), in.Kind, in.ID, in.Width, strings.Contains(in.Accept, "image/webp"))
 			if err != nil {

@@ -61,17 +61,24 @@ type updateLibraryInput struct {
 	}
 }
 
-// librariesRoute is a route of an administrator's.
+// librariesRoute is one of who manages every library.
 func librariesRoute(id, method, path, summary string, status int, errors ...int) Route {
 	return Route{ID: id, Method: method, Path: "/admin" + path, Summary: summary, Tag: "Libraries", Permission: domain.PermissionLibraryManage, Status: status, Errors: errors}
 }
 
+// libraryRoute is one of who manages the library that it is about.
+func libraryRoute(id, method, path, summary string, status int, errors ...int) Route {
+	r := librariesRoute(id, method, path, summary, status, errors...)
+	r.InLibrary = true
+	return r
+}
+
 func (s *Server) mountLibraries() {
-	register(s, Route{ID: "listLibraries", Method: http.MethodGet, Path: "/libraries", Summary: "The libraries that this account sees", Tag: "Libraries", Permission: domain.PermissionLibraryRead},
+	register(s, Route{ID: "listLibraries", Method: http.MethodGet, Path: "/libraries", Summary: "The libraries that this account sees", Tag: "Libraries", Permission: domain.PermissionLibraryRead, InLibrary: true},
 		func(ctx context.Context, _ *struct{}) (*output[items[domain.Library]], error) {
 			return list(s.core.Library.List(ctx, actorOf(ctx)))
 		})
-	register(s, Route{ID: "getLibrary", Method: http.MethodGet, Path: "/libraries/{id}", Summary: "One library", Tag: "Libraries", Permission: domain.PermissionLibraryRead},
+	register(s, Route{ID: "getLibrary", Method: http.MethodGet, Path: "/libraries/{id}", Summary: "One library", Tag: "Libraries", Permission: domain.PermissionLibraryRead, InLibrary: true},
 		func(ctx context.Context, in *ByID) (*libraryOutput, error) {
 			return libraryBody(s.core.Library.Get(ctx, actorOf(ctx), in.ID))
 		})
@@ -80,7 +87,7 @@ func (s *Server) mountLibraries() {
 			b := in.Body
 			return libraryBody(s.core.Library.Create(ctx, actorOf(ctx), library.Draft{Name: b.Name, Paths: b.Paths, Restricted: b.Restricted, Open: b.Open, Locale: b.Locale}))
 		})
-	register(s, librariesRoute("updateLibrary", http.MethodPatch, "/libraries/{id}", "Change a library", 0, http.StatusConflict, http.StatusPreconditionFailed),
+	register(s, libraryRoute("updateLibrary", http.MethodPatch, "/libraries/{id}", "Change a library", 0, http.StatusConflict, http.StatusPreconditionFailed),
 		func(ctx context.Context, in *updateLibraryInput) (*libraryOutput, error) {
 			expected, err := ifMatch(in.IfMatch)
 			if err != nil {
@@ -145,26 +152,26 @@ func (s *Server) mountLibraryPaths() {
 }
 
 func (s *Server) mountScans() {
-	register(s, librariesRoute("getScan", http.MethodGet, "/libraries/{id}/scan", "The scan that runs, or the latest", 0),
+	register(s, libraryRoute("getScan", http.MethodGet, "/libraries/{id}/scan", "The scan that runs, or the latest", 0),
 		func(ctx context.Context, in *ByID) (*output[domain.Scan], error) {
 			return body(s.core.Library.CurrentScan(ctx, actorOf(ctx), in.ID))
 		})
-	register(s, librariesRoute("startScan", http.MethodPost, "/libraries/{id}/scan", "Scan a library", http.StatusAccepted, http.StatusConflict),
+	register(s, libraryRoute("startScan", http.MethodPost, "/libraries/{id}/scan", "Scan a library", http.StatusAccepted, http.StatusConflict),
 		func(ctx context.Context, in *ByID) (*output[domain.Scan], error) {
 			return body(s.core.Library.Scan(ctx, actorOf(ctx), in.ID))
 		})
-	register(s, librariesRoute("stopScan", http.MethodDelete, "/libraries/{id}/scan", "Stop the scan; what it did stays", 0),
+	register(s, libraryRoute("stopScan", http.MethodDelete, "/libraries/{id}/scan", "Stop the scan; what it did stays", 0),
 		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Library.CancelScan(ctx, actorOf(ctx), in.ID)
 		})
-	register(s, librariesRoute("listScans", http.MethodGet, "/libraries/{id}/scans", "All scans, newest first", 0),
+	register(s, libraryRoute("listScans", http.MethodGet, "/libraries/{id}/scans", "All scans, newest first", 0),
 		func(ctx context.Context, in *struct {
 			ByID
 			PageQuery
 		}) (*output[domain.Page[domain.Scan]], error) {
 			return page(s.core.Library.Scans(ctx, actorOf(ctx), in.ID, in.request()))
 		})
-	register(s, librariesRoute("confirmMissing", http.MethodPost, "/libraries/{id}/missing/confirm", "Believe that what vanished from frozen folders is gone", 0),
+	register(s, libraryRoute("confirmMissing", http.MethodPost, "/libraries/{id}/missing/confirm", "Believe that what vanished from frozen folders is gone", 0),
 		func(ctx context.Context, in *struct {
 			ByID
 			Body struct {
@@ -176,7 +183,7 @@ func (s *Server) mountScans() {
 }
 
 func (s *Server) mountFiles() {
-	register(s, librariesRoute("listFiles", http.MethodGet, "/files", "Files by state: what failed, is missing, or cannot be played, and why", 0),
+	register(s, libraryRoute("listFiles", http.MethodGet, "/files", "Files by state: what failed, is missing, or cannot be played, and why", 0),
 		func(ctx context.Context, in *struct {
 			PageQuery
 			State     string `query:"state" enum:"found,growing,ready,missing,failed,unsupported,ignored,unmatched" doc:"All that need attention when absent"`
@@ -199,7 +206,7 @@ func (s *Server) mountFiles() {
 		"read":   {"readFileAgain", "Read a file again", s.core.Library.ReadAgain},
 		"ignore": {"ignoreFile", "Leave a file out of the library", s.core.Library.Ignore},
 	} {
-		register(s, librariesRoute(route.id, http.MethodPost, "/files/{id}/"+verb, route.summary, 0, http.StatusConflict),
+		register(s, libraryRoute(route.id, http.MethodPost, "/files/{id}/"+verb, route.summary, 0, http.StatusConflict),
 			func(ctx context.Context, in *ByID) (*output[domain.File], error) {
 				return body(route.do(ctx, actorOf(ctx), in.ID))
 			})

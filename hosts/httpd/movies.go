@@ -118,7 +118,12 @@ func matches(header, etag string) bool {
 
 func (s *Server) mountMovies() {
 	route := func(id, method, path, summary string) Route {
-		return Route{ID: id, Method: method, Path: path, Summary: summary, Tag: "Movies", Permission: domain.PermissionLibraryRead}
+		return Route{ID: id, Method: method, Path: path, Summary: summary, Tag: "Movies", Permission: domain.PermissionLibraryRead, InLibrary: true}
+	}
+	watching := func(id, method, path, summary string) Route {
+		r := route(id, method, path, summary)
+		r.Permission = domain.PermissionHistory
+		return r
 	}
 	register(s, route("listMovies", http.MethodGet, "/movies", "Films that one may see, filtered and sorted"),
 		func(ctx context.Context, in *moviesInput) (*output[domain.Page[domain.MovieItem]], error) {
@@ -187,23 +192,23 @@ func (s *Server) mountWatching(route func(id, method, path, summary string) Rout
 		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.State(ctx, actorOf(ctx), in.ID))
 		})
-	register(s, route("reportProgress", http.MethodPost, "/movies/{id}/progress", "Say where one is; at 90 % it counts as watched"),
+	register(s, watching("reportProgress", http.MethodPost, "/movies/{id}/progress", "Say where one is; at 90 % it counts as watched"),
 		func(ctx context.Context, in *progressInput) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.Report(ctx, actorOf(ctx), in.ID, movie.Report{Position: in.Body.Position, Duration: in.Body.Duration, FileID: in.Body.FileID}))
 		})
-	register(s, route("resetProgress", http.MethodDelete, "/movies/{id}/progress", "Forget where one was"),
+	register(s, watching("resetProgress", http.MethodDelete, "/movies/{id}/progress", "Forget where one was"),
 		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Movies.ResetProgress(ctx, actorOf(ctx), in.ID)
 		})
-	register(s, route("markWatched", http.MethodPost, "/movies/{id}/watched", "Count it as watched"),
+	register(s, watching("markWatched", http.MethodPost, "/movies/{id}/watched", "Count it as watched"),
 		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.MarkWatched(ctx, actorOf(ctx), in.ID))
 		})
-	register(s, route("markUnwatched", http.MethodDelete, "/movies/{id}/watched", "Count it as not watched"),
+	register(s, watching("markUnwatched", http.MethodDelete, "/movies/{id}/watched", "Count it as not watched"),
 		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.MarkUnwatched(ctx, actorOf(ctx), in.ID))
 		})
-	register(s, route("dismissContinueWatching", http.MethodDelete, "/movies/{id}/continue-watching", "Take it out of continue watching until it is played again"),
+	register(s, watching("dismissContinueWatching", http.MethodDelete, "/movies/{id}/continue-watching", "Take it out of continue watching until it is played again"),
 		func(ctx context.Context, in *ByID) (*struct{}, error) {
 			return nil, s.core.Movies.Dismiss(ctx, actorOf(ctx), in.ID)
 		})

@@ -19,7 +19,7 @@ type playbackInput struct {
 }
 
 func (s *Server) mountPlayback() {
-	register(s, Route{ID: "planPlayback", Method: http.MethodPost, Path: "/movies/{id}/playback", Summary: "How a film will be played, and why so", Tag: "Playback", Permission: domain.PermissionLibraryRead},
+	register(s, Route{ID: "planPlayback", Method: http.MethodPost, Path: "/movies/{id}/playback", Summary: "How a film will be played, and why so", Tag: "Playback", Permission: domain.PermissionPlayback, InLibrary: true},
 		func(ctx context.Context, in *playbackInput) (*output[playback.Plan], error) {
 			return body(s.core.Playback.Plan(ctx, actorOf(ctx), in.ID, playback.Request{
 				Capabilities: in.Body.Capabilities, Version: in.Body.Version, Part: in.Body.Part, URLToken: in.Body.URLToken, Base: base + "/stream",

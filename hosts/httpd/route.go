@@ -29,6 +29,8 @@ var anonymous = []string{
 	"GET " + base + "/auth/oidc/providers", "GET " + base + "/auth/oidc/{provider}/authorize", "GET " + base + "/auth/oidc/{provider}/callback",
 	"POST " + base + "/auth/oidc/{provider}/backchannel-logout",
 	"POST " + base + "/auth/login", "POST " + base + "/auth/refresh",
+	"POST " + base + "/auth/register", "POST " + base + "/auth/verify-email", "POST " + base + "/auth/resend-verification",
+	"POST " + base + "/auth/forgot-password", "POST " + base + "/auth/reset-password",
 	"GET /*", // the web UI: static files that hold no data
 }
 
@@ -40,6 +42,8 @@ type Route struct {
 	Summary    string
 	Tag        string
 	Permission domain.Permission
+	// InLibrary lets in who has the permission for at least one library: the handler's use case says for which (domain.Permission.InLibrary).
+	InLibrary bool
 	// Status is the answer of success; 0 is 200, or 204 without a body.
 	Status int
 	// Also are answers of success beside Status: 304, 206.
@@ -64,6 +68,7 @@ func register[I, O any](s *Server, r Route, handler func(context.Context, *I) (*
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
+			s.denied(ctx, r.Method+" "+base+r.Path, err)
 			return nil, s.problemOf(ctx, err)
 		}
 		return out, nil
@@ -88,7 +93,7 @@ func (s *Server) operation(r Route) huma.Operation {
 				s.writeProblem(w, request, err)
 				return
 			}
-			if err := s.authorize(ctx.Context(), r.Permission, r.StreamToken); err != nil {
+			if err := s.authorize(ctx.Context(), r.Permission, r.StreamToken, r.InLibrary); err != nil {
 				s.denied(ctx.Context(), r.Method+" "+base+r.Path, err)
 				s.writeProblem(w, request, err)
 				return
@@ -116,7 +121,7 @@ func (s *Server) operation(r Route) huma.Operation {
 func (s *Server) handle(method, pattern string, permission domain.Permission, h http.HandlerFunc) {
 	s.declare(method, pattern, permission)
 	s.router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.authorize(r.Context(), permission, false); err != nil {
+		if err := s.authorize(r.Context(), permission, false, false); err != nil {
 			s.denied(r.Context(), method+" "+pattern, err)
 			s.writeProblem(w, r, err)
 			return
@@ -130,7 +135,7 @@ func (s *Server) declare(method, pattern string, permission domain.Permission) {
 }
 
 // authorize is the guard of every route. A stream token's actor passes only where the route says so.
-func (s *Server) authorize(ctx context.Context, permission domain.Permission, streamToken bool) error {
+func (s *Server) authorize(ctx context.Context, permission domain.Permission, streamToken, inLibrary bool) error {
 	c := credentialOf(ctx)
 	if c.viaStreamToken && !streamToken {
 		return fault.New(fault.Unauthenticated, "auth.stream_token_only", "A stream token opens its film's media only. Sign in to use the API.")
@@ -140,6 +145,9 @@ func (s *Server) authorize(ctx context.Context, permission domain.Permission, st
 	}
 	if c.err != nil {
 		return c.err
+	}
+	if inLibrary {
+		return s.core.Access.AuthorizeAnywhere(ctx, c.actor, permission)
 	}
 	return s.core.Access.Authorize(ctx, c.actor, permission)
 }

@@ -119,7 +119,7 @@ func (s *Server) text(contentType string, text string, err error) (*huma.StreamR
 func (s *Server) mountStream() {
 	const at = "/stream/{fileId}/{revision}"
 	route := func(id, path, media, summary string) Route {
-		return Route{ID: id, Method: http.MethodGet, Path: at + path, Summary: summary, Tag: "Playback", Permission: domain.PermissionLibraryRead, Media: []string{media}, StreamToken: true}
+		return Route{ID: id, Method: http.MethodGet, Path: at + path, Summary: summary, Tag: "Playback", Permission: domain.PermissionPlayback, InLibrary: true, Media: []string{media}, StreamToken: true}
 	}
 	p := func() *playback.Service { return s.core.Playback }
 
