@@ -42,7 +42,7 @@ const (
 const (
 	MaxPerUser           = 50
 	MaxName              = 100 // characters
-	MaxRequestsPerMinute = 100_000
+	MaxRequestsPerMinute = 1_000_000
 )
 
 // A key is "rvg_", eight letters and digits to be recognised by, and 43 more that hold 256 random bits.

@@ -59,6 +59,11 @@ type commands struct {
 		User struct {
 			Create userCreateCommand `cmd:"" help:"Create an account; reads the password from standard input."`
 		} `cmd:"" help:"Accounts."`
+		Key struct {
+			List   keyListCommand   `cmd:"" help:"List an account's API keys."`
+			Create keyCreateCommand `cmd:"" help:"Make an API key for an account and print it, once."`
+			Revoke keyRevokeCommand `cmd:"" help:"Revoke an API key."`
+		} `cmd:"" help:"API keys."`
 		ClaimCode claimCodeCommand `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
 	} `cmd:"" help:"Accounts and set-up."`
 	Library struct {

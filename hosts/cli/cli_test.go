@@ -143,6 +143,27 @@ func TestTheHostMakesTheOwnerOrTheCodeForOne(t *testing.T) {
 	refused(t, 1, "setup.done", dir, "", "admin", "claim-code")
 }
 
+func TestKeysAreMadeAndRevokedFromTheHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ok(t, dir, world.Password+"\n", "admin", "user", "create", "ann")
+	refused(t, 1, "apikey.scope_not_allowed", dir, "", "admin", "key", "create", "ann", "too much", "-p", "settings.manage")
+	refused(t, 1, "apikey.bad_expiry", dir, "", "admin", "key", "create", "ann", "dead", "-p", "library.read", "--expires-in", "-1")
+	refused(t, 1, "user.not_found", dir, "", "admin", "key", "list", "bert")
+	key := strings.TrimSpace(ok(t, dir, "", "admin", "key", "create", "ann", "Radarr", "-p", "library.read", "-p", "playback.use", "--expires-in", "30"))
+	if !strings.HasPrefix(key, "rvg_") || len(key) != 55 {
+		t.Errorf("the key is %q", key)
+	}
+	list := strings.Split(ok(t, dir, "", "admin", "key", "list", "ann"), "\n")
+	if len(list) != 3 || !strings.Contains(list[1], key[:12]+"  Radarr  library.read,playback.use  never  20") || strings.Contains(list[1], key) {
+		t.Fatalf("the list is %q", list)
+	}
+	id, _, _ := strings.Cut(list[1], " ")
+	refused(t, 1, "api_key.bad_id", dir, "", "admin", "key", "revoke", "Radarr")
+	ok(t, dir, "", "admin", "key", "revoke", id)
+	refused(t, 1, "api_key.not_found", dir, "", "admin", "key", "revoke", id)
+}
+
 func TestLibrariesAreAddedAndQueuedFromTheHost(t *testing.T) {
 	t.Parallel()
 	dir, films := t.TempDir(), filepath.Join(t.TempDir(), "films")

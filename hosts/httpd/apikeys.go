@@ -20,7 +20,7 @@ type createAPIKeyInput struct {
 		Name              string              `json:"name" minLength:"1" maxLength:"100" example:"Radarr"`
 		Permissions       []domain.Permission `json:"permissions" minItems:"1" maxItems:"50" example:"[\"library.read\",\"playback.use\"]" doc:"Of the account's own permissions. Those that change how one signs in (profile.manage, apikey.manage, session.enrol) are for people"`
 		ExpiresAt         *time.Time          `json:"expiresAt,omitempty" doc:"Absent: it does not expire"`
-		RequestsPerMinute *int                `json:"requestsPerMinute,omitempty" minimum:"1" maximum:"100000" doc:"Absent: the server's limit"`
+		RequestsPerMinute *int                `json:"requestsPerMinute,omitempty" minimum:"1" maximum:"1000000" doc:"Absent: the server's limit"`
 	}
 }
 
@@ -31,7 +31,7 @@ type patchAPIKeyInput struct {
 		Permissions       *[]domain.Permission `json:"permissions,omitempty" minItems:"1" maxItems:"50"`
 		ExpiresAt         *time.Time           `json:"expiresAt,omitempty"`
 		NeverExpires      bool                 `json:"neverExpires,omitempty" doc:"Take the expiry away"`
-		RequestsPerMinute *int                 `json:"requestsPerMinute,omitempty" minimum:"0" maximum:"100000" doc:"0: the server's limit"`
+		RequestsPerMinute *int                 `json:"requestsPerMinute,omitempty" minimum:"0" maximum:"1000000" doc:"0: the server's limit"`
 	}
 }
 

@@ -66,7 +66,7 @@ type person struct {
 	standing standing
 	account  world.Account
 	may      map[domain.Permission]bool
-	viaKey   bool // the account by one of its API keys, which may less
+	viaKey   bool           // the account by one of its API keys, which may less
 	clients  []world.Client // the same account by each sort of credential
 	asked    int
 }
@@ -102,6 +102,7 @@ type household struct {
 	keys []*person
 	// bystander is an account whose ids others name; job is the id of a job that is done.
 	bystander    world.Account
+	provider     string // the issuer of the one that everybody is linked with
 	bystanderKey domain.ID
 	job          string
 	// foreign are names and ids of each account that no other but administrators may hear of.
@@ -131,6 +132,7 @@ func newHousehold(t *testing.T, options ...world.Option) *household {
 	h.gather(t)
 	h.watch(t)
 	h.handOutKeys(t)
+	h.linkEverybody(t)
 	return h
 }
 

@@ -39,7 +39,7 @@ const (
 	anything  outcome = "anything" // a public route: whatever it is, it tells nothing
 	unknown   outcome = "unknown"  // 401
 	forbidden outcome = "forbidden"
-	hidden    outcome = "hidden" // 404, as what is not there
+	hidden    outcome = "hidden"   // 404, as what is not there
 	personal  outcome = "personal" // 403 for API keys: a person must do it (S16)
 	allowed   outcome = "allowed"
 )
@@ -273,7 +273,7 @@ func (h *household) deadCredentials(t *testing.T) map[string]world.Client {
 		"who is disabled": h.Bearer(off.Tokens.AccessToken), "who is disabled, in the browser": h.Browser(off),
 		"a refresh token": h.Bearer(admin.Tokens.RefreshToken), "a cookie as a token": h.Bearer(w.Auth.CookieFor(admin.Session)),
 		"a stream token as a token": h.Bearer(h.streamToken(t)),
-		"a stream token as a key": h.Key(h.streamToken(t)), "a token as a key": h.Key(admin.Tokens.AccessToken), "a key as a token": h.Bearer(keys["live"]),
+		"a stream token as a key":   h.Key(h.streamToken(t)), "a token as a key": h.Key(admin.Tokens.AccessToken), "a key as a token": h.Bearer(keys["live"]),
 		"a revoked key": h.Key(keys["revoked"]), "an expired key": h.Key(keys["expired"]), "the key of who is disabled": h.Key(keys["disabled"]),
 	}
 	world.Until(t, "they are dead", func() bool {
