@@ -63,8 +63,14 @@ type Tokens struct {
 
 type tokensOutput struct{ Body Tokens }
 
+// Logout is how signing out goes on.
+type Logout struct {
+	Redirect string `json:"redirect,omitempty" doc:"Where a browser goes on to sign out of the provider that signed it in"`
+}
+
 type logoutOutput struct {
 	SetCookie []*http.Cookie `header:"Set-Cookie"`
+	Body      Logout
 }
 
 func (s *Server) mountAuth() {
@@ -86,10 +92,14 @@ func (s *Server) mountAuth() {
 		})
 	register(s, Route{ID: "logout", Method: http.MethodPost, Path: "/auth/logout", Summary: "End this session: tokens, cookie and streams with it", Tag: "Authentication", Permission: domain.PermissionSession},
 		func(ctx context.Context, in *struct{ origin }) (*logoutOutput, error) {
+			redirect, err := s.core.Identity.LogoutURL(ctx, actorOf(ctx))
+			if err != nil {
+				return nil, err
+			}
 			if err := s.core.Auth.Logout(ctx, actorOf(ctx)); err != nil {
 				return nil, err
 			}
-			return &logoutOutput{[]*http.Cookie{s.clearedCookie(in.request)}}, nil
+			return &logoutOutput{[]*http.Cookie{s.clearedCookie(in.request)}, Logout{redirect}}, nil
 		})
 }
 

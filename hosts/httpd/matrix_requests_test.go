@@ -95,6 +95,8 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 		return []string{h.bystanderKey.String()}
 	case "{userId}":
 		return []string{h.bystander.User.ID.String()}
+	case "{provider}":
+		return []string{householdProvider}
 	case "{id}":
 		switch {
 		case strings.Contains(pattern, "/subtitles/"):
@@ -164,6 +166,9 @@ var playable = map[string]any{
 // field is what a field of a request's body says about a place: valid, so that nothing but the guard stands in the way.
 func (h *household) field(t *testing.T, r route, name string, p *place) any {
 	t.Helper()
+	if value, ok := h.oidcField(r, name); ok {
+		return value
+	}
 	switch name {
 	case "capabilities":
 		return playable
@@ -222,6 +227,9 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 func (h *household) body(t *testing.T, r route, p *place) any {
 	t.Helper()
 	if r.op == nil || r.op.RequestBody == nil {
+		return nil
+	}
+	if r.op.RequestBody.Value.Content.Get("application/json") == nil {
 		return nil
 	}
 	filled := map[string]any{}

@@ -28,12 +28,12 @@ type OIDCProvider struct {
 
 // OIDCProbe is what a provider answered, and what it must be told.
 type OIDCProbe struct {
-	Issuer            string `json:"issuer"`
-	RedirectURI       string `json:"redirectUri" doc:"To be registered as a redirect URI"`
-	LogoutURI         string `json:"logoutUri" doc:"To be registered as a post-logout redirect URI"`
-	BackchannelURI    string `json:"backchannelUri" doc:"To be registered as the back-channel logout URI"`
-	EndSession        string `json:"endSession,omitempty" doc:"Where signing out continues at the provider"`
-	AnnouncesResponse bool   `json:"announcesIssuer" doc:"It names itself in every answer (RFC 9207)"`
+	Issuer          string `json:"issuer"`
+	RedirectURI     string `json:"redirectUri" doc:"To be registered as a redirect URI"`
+	LogoutURI       string `json:"logoutUri" doc:"To be registered as a post-logout redirect URI"`
+	BackchannelURI  string `json:"backchannelUri" doc:"To be registered as the back-channel logout URI"`
+	EndSession      string `json:"endSession,omitempty" doc:"Where signing out continues at the provider"`
+	AnnouncesIssuer bool   `json:"announcesIssuer" doc:"It names itself in every answer (RFC 9207)"`
 }
 
 // OIDCLink is a provider that the account is linked with.
