@@ -31,6 +31,8 @@ const (
 	ActivityClaimed       = "setup.claimed"
 
 	ActivitySessionRevoked = "session.revoked"
+	ActivityNewDevice      = "session.new_device" // an account was used on a device that was new to it
+	ActivityKeysRotated    = "auth.keys_rotated"
 
 	ActivityUserCreated         = "user.created"
 	ActivityUserChanged         = "user.changed"
@@ -77,6 +79,7 @@ const (
 	ActivityRoleGranted    = "role.granted"
 	ActivityRoleRevoked    = "role.revoked"
 	ActivitySettingChanged = "setting.changed"
+	ActivityKeyRenewed     = "secrets.key_renewed"
 	ActivityAccessDenied   = "access.denied"
 
 	ActivityPlaybackStarted = "playback.started"
@@ -84,8 +87,8 @@ const (
 	ActivityLibraryChanged  = "library.changed"
 	ActivityLibraryDeleted  = "library.deleted"
 	ActivityLibraryScanned  = "library.scan_requested"
-	ActivityMovieChanged    = "movie.changed"
-	ActivityMovieIdentified = "movie.identified"
+	ActivityLibraryGranted  = "library.access_granted"
+	ActivityLibraryRevoked  = "library.access_revoked"
 )
 
 // ActivityFilter narrows the log. Zero fields do not.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/bus"
@@ -119,6 +120,9 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, draft Draft) (
 		if _, err := startScan(ctx, tx, l.ID, "created", nil, nil, now); err != nil {
 			return err
 		}
+		if err := activity.Record(ctx, tx, now, actor, about(domain.ActivityLibraryCreated, l)); err != nil {
+			return err
+		}
 		return accessChanged(ctx, tx, l.ID)
 	})
 	return l, err
@@ -157,6 +161,9 @@ func (s *Service) Update(ctx context.Context, actor domain.Actor, id domain.ID, 
 		if change.Open != nil {
 			l.Open = *change.Open
 		}
+		if err := activity.Record(ctx, tx, s.now(), actor, about(domain.ActivityLibraryChanged, l)); err != nil {
+			return err
+		}
 		return s.touched(ctx, tx, &l)
 	})
 	return l, err
@@ -164,11 +171,15 @@ func (s *Service) Update(ctx context.Context, actor domain.Actor, id domain.ID, 
 
 // Delete removes a library with all that is known of its films; the films' files and everybody's watch history stay.
 func (s *Service) Delete(ctx context.Context, actor domain.Actor, id domain.ID) error {
-	if _, err := s.owned(ctx, actor, id); err != nil {
+	l, err := s.owned(ctx, actor, id)
+	if err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Libraries.Delete(ctx, id); err != nil {
+			return err
+		}
+		if err := activity.Record(ctx, tx, s.now(), actor, about(domain.ActivityLibraryDeleted, l)); err != nil {
 			return err
 		}
 		if err := tx.Events.Publish(ctx, moviesChanged(id)); err != nil {
@@ -242,7 +253,7 @@ func (s *Service) RemovePath(ctx context.Context, actor domain.Actor, id, path d
 
 // Grant puts an account on a library's access list.
 func (s *Service) Grant(ctx context.Context, actor domain.Actor, id, user domain.ID) error {
-	return s.changeAccess(ctx, actor, id, func(ctx context.Context, tx store.Tx) error {
+	return s.changeAccess(ctx, actor, id, user, domain.ActivityLibraryGranted, func(ctx context.Context, tx store.Tx) error {
 		if _, err := tx.Users.Get(ctx, user); err != nil {
 			return err
 		}
@@ -252,7 +263,7 @@ func (s *Service) Grant(ctx context.Context, actor domain.Actor, id, user domain
 
 // Ungrant takes an account off a library's access list.
 func (s *Service) Ungrant(ctx context.Context, actor domain.Actor, id, user domain.ID) error {
-	return s.changeAccess(ctx, actor, id, func(ctx context.Context, tx store.Tx) error { return tx.Libraries.Ungrant(ctx, id, user) })
+	return s.changeAccess(ctx, actor, id, user, domain.ActivityLibraryRevoked, func(ctx context.Context, tx store.Tx) error { return tx.Libraries.Ungrant(ctx, id, user) })
 }
 
 // AccessList returns who is on a library's access list.
@@ -263,16 +274,30 @@ func (s *Service) AccessList(ctx context.Context, actor domain.Actor, id domain.
 	return s.Store.Read().Libraries.Access(ctx, id)
 }
 
-func (s *Service) changeAccess(ctx context.Context, actor domain.Actor, id domain.ID, change func(context.Context, store.Tx) error) error {
-	if _, err := s.owned(ctx, actor, id); err != nil {
+func (s *Service) changeAccess(ctx context.Context, actor domain.Actor, id, user domain.ID, action string, change func(context.Context, store.Tx) error) error {
+	l, err := s.owned(ctx, actor, id)
+	if err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := change(ctx, tx); err != nil {
 			return err
 		}
+		entry := about(action, l)
+		entry.Details["account"] = user.String()
+		if err := activity.Record(ctx, tx, s.now(), actor, entry); err != nil {
+			return err
+		}
 		return accessChanged(ctx, tx, id)
 	})
+}
+
+// about is an entry of the log of who did what.
+func about(action string, l domain.Library) domain.Activity {
+	return domain.Activity{
+		Action: action, ResourceType: "library", ResourceID: l.ID.String(), ResourceName: l.Name, Success: true,
+		Details: map[string]string{activity.DetailLibrary: l.ID.String()},
+	}
 }
 
 // touched saves a changed library with a time that no earlier version had, and tells everybody.

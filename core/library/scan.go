@@ -29,10 +29,15 @@ type scanPayload struct {
 
 // Scan starts a full scan of a library. Conflict "scan.active" while another full one runs; one that file events asked for makes room.
 func (s *Service) Scan(ctx context.Context, actor domain.Actor, id domain.ID) (domain.Scan, error) {
-	if _, err := s.managed(ctx, actor, id); err != nil {
+	l, err := s.managed(ctx, actor, id)
+	if err != nil {
 		return domain.Scan{}, err
 	}
-	return s.start(ctx, id, "manual", nil)
+	scan, err := s.start(ctx, id, "manual", nil)
+	if err == nil {
+		s.Activity.Note(ctx, actor, about(domain.ActivityLibraryScanned, l))
+	}
+	return scan, err
 }
 
 // start makes a scan with its job. A full one takes the place of an active one of single folders, and one for changed files that of one

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/images"
 	"github.com/revenge-media/revenge/core/movie"
@@ -43,6 +44,8 @@ type Deps struct {
 	Bus      bus.Bus
 	Movies   *movie.Service
 	Images   *images.Service
+	// Activity notes scans that were asked for; nil notes nothing.
+	Activity *activity.Service
 	Now      func() time.Time
 	Logger   *slog.Logger
 
