@@ -26,6 +26,7 @@ import (
 	"github.com/revenge-media/revenge/core/movie"
 	"github.com/revenge-media/revenge/core/playback"
 	"github.com/revenge-media/revenge/core/roles"
+	"github.com/revenge-media/revenge/core/sealing"
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/blobs"
@@ -63,7 +64,7 @@ type Deps struct {
 	Subtitles media.SubtitleParser
 	Metadata  metadata.LocalReader
 	Pictures  imageports.Processor
-	Sealer    secrets.Sealer
+	Sealer    secrets.Ring
 	Mail      mail.Sender
 	Passwords passwords.Hasher
 	Codes     otp.Generator
@@ -99,6 +100,7 @@ type Core struct {
 	Access   *access.Service
 	Settings *settings.Service
 	Mailing  *mailing.Service
+	Sealing  *sealing.Service
 	Auth     *auth.Service
 	Identity *identity.Service
 	Account  *account.Service
@@ -144,7 +146,9 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		return nil, fmt.Errorf("a core needs every port; missing: %v", names)
 	}
 	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
+	d.Sealer = sealing.Declared(d.Sealer, d.Store.Read().Sealed.Columns())
 	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Bus: d.Bus, Logger: d.Logger})
+	c.Sealing = sealing.New(sealing.Deps{Store: d.Store, Access: c.Access, Ring: d.Sealer, Now: d.Now})
 	c.Settings = settings.New(settings.Deps{
 		Store: d.Store, Access: c.Access, Sealer: d.Sealer, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
 		Fallback: map[string]any{settings.PublicURL.Name(): d.Limits.BaseURL},
@@ -184,7 +188,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		AllowInQuery: func(ctx context.Context) (bool, error) {
 			return settings.Get(ctx, c.Settings, settings.AllowKeyInQuery)
 		},
-		MustEnrol: func(context.Context, domain.User) (bool, error) { return false, nil },
+		MustEnrol: c.MFA.MustEnrol,
 	})
 	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
 	c.Images = images.New(images.Deps{
@@ -193,7 +197,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	})
 	c.Library = library.New(library.Deps{
 		Store: d.Store, Access: c.Access, Tree: d.Files, Browser: d.Browser, Watcher: d.Watcher, Packager: d.Packager, Prober: d.Transcode, Metadata: d.Metadata,
-		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
+		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Activity: c.Activity, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
 	})
 	c.Playback = playback.New(playback.Deps{
 		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,

@@ -76,6 +76,15 @@ func (s *Sealer) Seal(_ context.Context, location string, plain []byte) ([]byte,
 	return aead.Seal(sealed, nonce, plain, additional(sealed[:headerSize], location)), nil
 }
 
+// knows tells whether a value is sealed with one of the keys.
+func (s *Sealer) knows(sealed []byte) bool {
+	if len(sealed) < headerSize || sealed[0] != version {
+		return false
+	}
+	_, ok := s.keys[keyID(sealed[1:headerSize])]
+	return ok
+}
+
 // Open implements secrets.Sealer.
 func (s *Sealer) Open(_ context.Context, location string, sealed []byte) ([]byte, error) {
 	if len(sealed) < headerSize || sealed[0] != version {

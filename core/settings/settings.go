@@ -138,8 +138,8 @@ func (d *Definition) read(data json.RawMessage) (v any, wrong string) {
 	return v, wrong
 }
 
-// Entry is a setting with its value as an administrator sees it.
-type Entry struct {
+// Setting is a setting with its value as an administrator sees it.
+type Setting struct {
 	Definition
 	Value     any        `json:"value,omitempty" doc:"What is in effect; absent for secrets"`
 	Set       bool       `json:"set" doc:"Whether somebody set it; else the configuration or the default is in effect"`
@@ -148,7 +148,7 @@ type Entry struct {
 
 // View is all settings at one revision.
 type View struct {
-	Items []Entry `json:"items"`
+	Items []Setting `json:"items"`
 	// Revision is when something changed last; the zero time before the first change.
 	Revision time.Time `json:"-"`
 }
@@ -168,7 +168,7 @@ func (s *Service) List(ctx context.Context, actor domain.Actor) (View, error) {
 func (s *Service) view(ctx context.Context, stored map[string]store.Setting) (View, error) {
 	view := View{Revision: revision(stored)}
 	for _, d := range registry {
-		row, entry := stored[d.Name], Entry{Definition: *d}
+		row, entry := stored[d.Name], Setting{Definition: *d}
 		entry.Set = row.Value != nil || row.Sealed != nil
 		if entry.Set {
 			entry.UpdatedAt = &row.UpdatedAt

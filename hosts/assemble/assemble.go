@@ -36,6 +36,8 @@ import (
 	"github.com/revenge-media/revenge/adapters/riverjobs"
 	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
+	"github.com/revenge-media/revenge/adapters/totp"
+	"github.com/revenge-media/revenge/adapters/webauthn"
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/config"
@@ -102,7 +104,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "assemble.data_dir", "The data folder %s cannot be made. Choose another with --data-dir.", c.DataDir)
 	}
-	sealer, err := openSealer(c.SecretKeyFile)
+	sealer, err := aesgcm.OpenFile(c.SecretKeyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +153,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
 		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
+		Codes: totp.Generator{}, Passkeys: webauthn.Ceremonies{},
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:     o.Now, Logger: o.Logger,
@@ -207,46 +210,4 @@ func processID() string {
 		}
 		return r
 	}, host)
-}
-
-// openSealer reads the key that opens what is sealed in the database (S20), and makes it at the first start.
-func openSealer(file string) (*aesgcm.Sealer, error) {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		data, err = makeKey(file)
-	}
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "assemble.secret_key", "The secret key %s cannot be read or made.", file)
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
-	if err == nil && len(key) != aesgcm.KeySize {
-		err = errors.New("wrong length")
-	}
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "assemble.secret_key", "%s is not a secret key: it must hold %d bytes in base64. Restore it from your backup.", file, aesgcm.KeySize)
-	}
-	return aesgcm.New(key)
-}
-
-// makeKey writes a new key that only this user reads. Of several processes that start together one makes it, all read the same.
-func makeKey(file string) ([]byte, error) {
-	key := make([]byte, aesgcm.KeySize)
-	_, _ = rand.Read(key) // never fails (crypto/rand)
-	text := []byte(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, err
-	}
-	own, err := os.CreateTemp(filepath.Dir(file), ".secret-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(own.Name())
-	_, err = own.Write(text)
-	if err := errors.Join(err, own.Sync(), own.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(own.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return os.ReadFile(file)
 }

@@ -64,6 +64,13 @@ type commands struct {
 			Create keyCreateCommand `cmd:"" help:"Make an API key for an account and print it, once."`
 			Revoke keyRevokeCommand `cmd:"" help:"Revoke an API key."`
 		} `cmd:"" help:"API keys."`
+		Settings struct {
+			Get       settingsGetCommand       `cmd:"" help:"Print settings of the server."`
+			Set       settingsSetCommand       `cmd:"" help:"Change settings of the server."`
+			Reference settingsReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
+		} `cmd:"" help:"Settings of the server, which live in the database."`
+		MailTest  mailTestCommand  `cmd:"" help:"Send a test mail and say what the mail server answers."`
+		RotateKey rotateKeyCommand `cmd:"" name:"rotate-secret-key" help:"Seal every secret in the database with a new key; servers may run meanwhile."`
 		ClaimCode claimCodeCommand `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
 	} `cmd:"" help:"Accounts and set-up."`
 	Library struct {

@@ -11,7 +11,7 @@ import (
 
 // ServerSettings are all settings of the server, with what a form needs to draw them.
 type ServerSettings struct {
-	Items []settings.Entry `json:"items"`
+	Items []settings.Setting `json:"items"`
 }
 
 type serverSettingsOutput struct {

@@ -3,6 +3,10 @@ package secretstest
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/revenge-media/revenge/core/fault"
@@ -85,6 +89,113 @@ func Run(t *testing.T, open func(t *testing.T, keys ...[]byte) secrets.Sealer) {
 		}
 		if got, err := open(t, second).Open(t.Context(), here, seal(t, rotated, []byte("x"))); err != nil || string(got) != "x" {
 			t.Errorf("a new value: %q, %v", got, err)
+		}
+	})
+}
+
+// RunRing holds a ring to every law beyond a Sealer's. fresh returns a function that gives each call another process's view of the same new ring.
+func RunRing(t *testing.T, fresh func(t *testing.T) (process func() secrets.Ring)) {
+	const here = "server_secrets/a/sealed"
+	seal := func(t *testing.T, r secrets.Ring) []byte {
+		t.Helper()
+		sealed, err := r.Seal(t.Context(), here, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	}
+	newest := func(t *testing.T, r secrets.Ring, sealed []byte) bool {
+		t.Helper()
+		ok, err := r.Newest(t.Context(), sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	opens := func(t *testing.T, r secrets.Ring, sealed []byte) {
+		t.Helper()
+		if plain, err := r.Open(t.Context(), here, sealed); err != nil || string(plain) != "x" {
+			t.Errorf("got %q, %v", plain, err)
+		}
+	}
+
+	t.Run("OtherProcessesFollowANewKey", func(t *testing.T) {
+		t.Parallel()
+		process := fresh(t)
+		one, other := process(), process()
+		old := seal(t, other)
+		if !newest(t, one, old) || newest(t, one, nil) || newest(t, one, []byte("x")) {
+			t.Error("before: the newest key's values are not recognised")
+		}
+		var renewed []byte
+		err := one.Renew(t.Context(), func(context.Context) error {
+			renewed = seal(t, one)
+			if newest(t, other, old) || !newest(t, other, renewed) || !newest(t, other, seal(t, other)) {
+				t.Error("meanwhile: a process seals with the old key")
+			}
+			opens(t, other, renewed)
+			opens(t, one, old)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opens(t, other, renewed)
+		if _, err := process().Open(t.Context(), here, old); fault.CodeOf(err) != "secrets.wrong_key" {
+			t.Errorf("afterwards: the old key still opens, %v", err)
+		}
+	})
+	t.Run("WhoOnlyOpensFollowsToo", func(t *testing.T) {
+		t.Parallel()
+		process := fresh(t)
+		one, reader := process(), process()
+		if err := one.Renew(t.Context(), func(context.Context) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		opens(t, reader, seal(t, one))
+	})
+	t.Run("AFailedRenewalForgetsNothing", func(t *testing.T) {
+		t.Parallel()
+		process := fresh(t)
+		old := seal(t, process())
+		stop := errors.New("stopped")
+		if err := process().Renew(t.Context(), func(context.Context) error { return stop }); !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		opens(t, process(), old)
+	})
+	t.Run("OneRenewsAtATime", func(t *testing.T) {
+		t.Parallel()
+		process := fresh(t)
+		one, other := process(), process()
+		var running atomic.Int32
+		var wg sync.WaitGroup
+		for _, r := range []secrets.Ring{one, other, process()} {
+			wg.Go(func() {
+				err := r.Renew(context.Background(), func(context.Context) error {
+					if running.Add(1) > 1 {
+						t.Error("two at once")
+					}
+					_, err := r.Seal(context.Background(), here, nil)
+					running.Add(-1)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		err := one.Renew(t.Context(), func(context.Context) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := other.Renew(ctx, func(context.Context) error { return nil }); !errors.Is(err, context.Canceled) {
+				t.Errorf("who need not wait any more: %v", err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 }
