@@ -156,14 +156,18 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
 	c.Roles = roles.New(roles.Deps{Store: d.Store, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
-	c.Account = account.New(account.Deps{
-		Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mail: c.Mailing, Limiter: d.Limiter,
-		Pictures: d.Pictures, Now: d.Now,
-	})
 	guard := attempts.New(attempts.Deps{Store: d.Store, Now: d.Now})
 	c.MFA = mfa.New(mfa.Deps{
 		Store: d.Store, Sealer: d.Sealer, Codes: d.Codes, Passkeys: d.Passkeys, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mailing: c.Mailing,
 		Attempts: guard, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+	})
+	c.Account = account.New(account.Deps{
+		Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mail: c.Mailing, Limiter: d.Limiter,
+		Attempts: guard, Pictures: d.Pictures, Now: d.Now,
+		SecondFactor: func(ctx context.Context, r store.Repos, user domain.ID) (bool, error) {
+			methods, err := c.MFA.Methods(ctx, r, user)
+			return len(methods) > 0, err
+		},
 	})
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
@@ -203,7 +207,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
-	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode})
+	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health})
 	if err := c.Auth.Start(ctx); err != nil {
 		return nil, err
 	}

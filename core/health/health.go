@@ -40,6 +40,8 @@ type Deps struct {
 	Store      store.Store
 	Jobs       jobs.Inspector
 	Transcoder media.Transcoder
+	// Mail says whether mails can be sent and what became of the last one.
+	Mail func(context.Context) (string, error)
 }
 
 // Service answers probes.
@@ -60,7 +62,7 @@ func (s *Service) Started() bool { return s.started.Load() }
 // checkTimeout bounds each dependency, so that a probe is answered while one hangs.
 const checkTimeout = 2 * time.Second
 
-// Ready checks every dependency. The database and the queue are needed; ffmpeg is optional.
+// Ready checks every dependency. The database and the queue are needed; ffmpeg and mail are optional.
 func (s *Service) Ready(ctx context.Context) Report {
 	checks := []struct {
 		name    string
@@ -70,6 +72,7 @@ func (s *Service) Ready(ctx context.Context) Report {
 		{"database", Down, func(ctx context.Context) (string, error) { _, err := s.deps.Store.Ping(ctx); return "", err }},
 		{"queue", Down, s.queue},
 		{"ffmpeg", Degraded, func(ctx context.Context) (string, error) { return s.deps.Transcoder.Available(ctx) }},
+		{"mail", Degraded, s.deps.Mail},
 	}
 	report := Report{Status: OK}
 	for _, c := range checks {

@@ -82,6 +82,23 @@ func (s *Service) Stats() Stats {
 	return s.stats
 }
 
+// Health says whether mails can be sent, and what became of the last one of this process.
+func (s *Service) Health(ctx context.Context) (string, error) {
+	configured, err := s.Configured(ctx)
+	if err != nil || !configured {
+		return "not configured", err
+	}
+	stats := s.Stats()
+	switch {
+	case stats.LastAt.IsZero():
+		return "configured, none sent yet", nil
+	case stats.LastError != "":
+		return "", fault.New(fault.Unavailable, stats.LastError, "The last mail was not sent.")
+	default:
+		return "the last one was sent", nil
+	}
+}
+
 // Configured tells whether mails can be sent: an SMTP server is set.
 func (s *Service) Configured(ctx context.Context) (bool, error) {
 	host, err := settings.Get(ctx, s.deps.Settings, settings.MailHost)

@@ -128,7 +128,7 @@ func TestWhatCannotBeOpenedIsSaidWithItsCode(t *testing.T) {
 			world.Write(t, filepath.Join(c.DataDir, "file"), nil)
 			c.DataDir = filepath.Join(c.DataDir, "file", "below")
 		},
-		"assemble.secret_key": func(t *testing.T, c *config.Config) {
+		"secrets.key_file": func(t *testing.T, c *config.Config) {
 			world.Write(t, filepath.Join(c.DataDir, "secret.key"), []byte("short"))
 		},
 		"store.unavailable": func(_ *testing.T, c *config.Config) {

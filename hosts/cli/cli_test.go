@@ -206,7 +206,7 @@ func TestWhatCannotBeOpenedIsSaidAndLeftAlone(t *testing.T) {
 		}
 		refused(t, 1, "secrets.wrong_key", dir, "", "serve", "--listen", "127.0.0.1:0")
 		world.Write(t, key, []byte("not base64 at all\n"))
-		refused(t, 1, "assemble.secret_key", dir, "", "serve", "--listen", "127.0.0.1:0")
+		refused(t, 1, "secrets.key_file", dir, "", "serve", "--listen", "127.0.0.1:0")
 		if sick := run(t, dir, "", "doctor"); sick.code != 1 || !strings.Contains(sick.stdout, "secret key") {
 			t.Errorf("doctor ends with %d: %s%s", sick.code, sick.stdout, sick.stderr)
 		}

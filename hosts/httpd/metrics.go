@@ -53,6 +53,7 @@ var (
 	descOldest    = prometheus.NewDesc("revenge_jobs_oldest_waiting_seconds", "Age of the oldest waiting job by queue.", []string{"queue"}, nil)
 	descStreams   = prometheus.NewDesc("revenge_streams", "Play sessions that were active within the last minute, by method.", []string{"method"}, nil)
 	descEncodes   = prometheus.NewDesc("revenge_encodes", "Encoded segments that somebody waits for.", nil, nil)
+	descMails     = prometheus.NewDesc("revenge_mails_total", "Mails of this process by outcome: sent, or an attempt that failed.", []string{"outcome"}, nil)
 	descScans     = prometheus.NewDesc("revenge_scan_files", "Files of scans that are queued or run, by what was done with them.", []string{"library", "done"}, nil)
 )
 
@@ -86,6 +87,9 @@ func (c coreCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(descStreams, float64(n), string(method))
 	}
 	gauge(descEncodes, float64(activity.Encodes))
+	mails := c.core.Mailing.Stats()
+	counter(descMails, float64(mails.Sent), "sent")
+	counter(descMails, float64(mails.Failed), "failed")
 	c.collectScans(ctx, gauge)
 	if queues, err := c.core.Jobs.Stats(ctx); err == nil {
 		for _, q := range queues {
