@@ -217,6 +217,11 @@ func (r oidc) Session(ctx context.Context, session domain.ID) (domain.OIDCSessio
 	return row.session(), nil
 }
 
+func (r oidc) MoveSession(ctx context.Context, from, to domain.ID) error {
+	_, err := r.db.NewUpdate().Model((*oidcSessionRow)(nil)).Set("session_id = ?", to).Where("session_id = ?", from).Exec(ctx)
+	return translated(ctx, err, "oidc_session")
+}
+
 func (r oidc) SessionsOf(ctx context.Context, issuer, subject, providerSession string, before time.Time) ([]domain.OIDCSession, error) {
 	if subject == "" && providerSession == "" {
 		return nil, nil // whoever that is, it is not everybody

@@ -36,6 +36,8 @@ type OIDC interface {
 	CreateSession(ctx context.Context, s domain.OIDCSession) error
 	// Session finds it by the session; NotFound with "oidc_session.not_found".
 	Session(ctx context.Context, session domain.ID) (domain.OIDCSession, error)
+	// MoveSession notes that another session took a session's place; nothing happens where that came by no provider.
+	MoveSession(ctx context.Context, from, to domain.ID) error
 	// SessionsOf lists what an issuer opened before a time for a subject, and by its session; "" is any, of which one at most may be.
 	SessionsOf(ctx context.Context, issuer, subject, providerSession string, before time.Time) ([]domain.OIDCSession, error)
 }

@@ -142,6 +142,18 @@ var _ = declare("oidc",
 			t.Fatal(err)
 		}
 		same(t, got, first)
+		third := aSession(t, h.Store, ann.ID, "third", nil).ID
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
+			if err := tx.OIDC.MoveSession(ctx, domain.NewID(), second.SessionID); err != nil {
+				return err
+			}
+			return tx.OIDC.MoveSession(ctx, first.SessionID, third)
+		})
+		first.SessionID = third
+		if got, err = h.Store.Read().OIDC.Session(deadline(t), third); err != nil {
+			t.Fatal(err)
+		}
+		same(t, got, first)
 		later := second.CreatedAt.Add(time.Second)
 		for name, c := range map[string]struct {
 			subject, session string
