@@ -9,12 +9,12 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
-	"github.com/pquerna/otp/totp"
 
 	"github.com/revenge-media/revenge/core/fault"
 	port "github.com/revenge-media/revenge/ports/otp"
@@ -34,9 +34,12 @@ var _ port.Generator = Generator{}
 // Enrol implements ports/otp.Generator.
 func (Generator) Enrol(issuer, account string, secret []byte) (port.Enrolment, error) {
 	plain := func(s string) string { return strings.ReplaceAll(s, ":", " ") } // a colon ends the issuer in the label
-	key, err := totp.Generate(totp.GenerateOpts{
-		Issuer: plain(issuer), AccountName: plain(account), Period: uint(port.Step.Seconds()), Secret: secret, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
-	})
+	issuer, account = plain(issuer), plain(account)
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
+	// Google's "Key URI Format". The library's own leaves "&" as it is, which cuts a name off there; and apps read "+" as it stands.
+	query := url.Values{"secret": {text}, "issuer": {issuer}, "algorithm": {"SHA1"}, "digits": {"6"}, "period": {"30"}}
+	address := url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + issuer + ":" + account, RawQuery: strings.ReplaceAll(query.Encode(), "+", "%20")}
+	key, err := otp.NewKeyFromURL(address.String())
 	if err != nil {
 		return port.Enrolment{}, failed(err)
 	}
@@ -51,7 +54,7 @@ func (Generator) Enrol(issuer, account string, secret []byte) (port.Enrolment, e
 	if err := png.Encode(&out, page); err != nil {
 		return port.Enrolment{}, failed(err)
 	}
-	return port.Enrolment{Secret: key.Secret(), URL: key.URL(), PNG: out.Bytes()}, nil
+	return port.Enrolment{Secret: text, URL: key.URL(), PNG: out.Bytes()}, nil
 }
 
 // Match implements ports/otp.Generator. Which step it was takes no longer to find out than that it was none.
