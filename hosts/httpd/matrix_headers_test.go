@@ -86,7 +86,7 @@ func (h *household) everyHeader(t *testing.T) {
 				h.reading(t, r, address, check)
 				continue
 			}
-			if r.op == nil || r.op.RequestBody == nil {
+			if r.op == nil || r.op.RequestBody == nil || r.op.RequestBody.Value.Content.Get("application/json") == nil {
 				continue
 			}
 			for status, sent := range map[int][2]string{
