@@ -17,6 +17,7 @@ import (
 
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/library"
@@ -72,11 +73,11 @@ func TestWhatIsWrittenIsThereAfterTheNextOpenOnBothDatabases(t *testing.T) {
 		if _, err := app.Core.Account.Create(t.Context(), domain.SystemActor(), account.NewUser{Username: "ann", Password: world.Password}); err != nil {
 			t.Fatal(err)
 		}
-		in, err := app.Core.Auth.Login(t.Context(), "ann", world.Password, domain.Client{})
+		in, err := app.Core.Auth.Login(t.Context(), "ann", world.Password, domain.Client{}, auth.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		cookie := app.Core.Auth.CookieFor(in.Session)
+		cookie := app.Core.Auth.CookieFor(in.SignedIn.Session)
 		if err := errors.Join(app.Close(), app.Close()); err != nil {
 			t.Fatalf("closing twice: %v", err)
 		}
