@@ -154,7 +154,14 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Fallback: map[string]any{settings.PublicURL.Name(): d.Limits.BaseURL},
 	})
 	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
-	c.Sessions = session.New(session.Deps{Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger})
+	c.Sessions = session.New(session.Deps{
+		Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+		Idle: func(ctx context.Context) (time.Duration, error) {
+			days, err := settings.Get(ctx, c.Settings, settings.SessionIdleDays)
+			return time.Duration(days) * 24 * time.Hour, err
+		},
+		MustEnrol: func(ctx context.Context, user domain.User) (bool, error) { return c.MFA.MustEnrol(ctx, user) },
+	})
 	c.Roles = roles.New(roles.Deps{Store: d.Store, Access: c.Access, Sessions: c.Sessions, Now: d.Now})
 	guard := attempts.New(attempts.Deps{Store: d.Store, Now: d.Now})
 	c.MFA = mfa.New(mfa.Deps{
@@ -171,7 +178,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	})
 	c.Auth = auth.New(auth.Deps{
 		Store: d.Store, Sealer: d.Sealer, Hasher: d.Passwords, Access: c.Access, Accounts: c.Account, Sessions: c.Sessions, NewSigner: d.Signer,
-		Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
+		Attempts: guard, Factors: c.MFA, Mailing: c.Mailing, Bus: d.Bus, Now: d.Now, Logger: d.Logger, AccessTokenLifetime: d.Limits.AccessTokenTTL,
 	})
 	c.Identity = identity.New(identity.Deps{
 		Store: d.Store, Sealer: d.Sealer, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Auth: c.Auth, Parties: d.Parties, Link: c.Mailing.Link,

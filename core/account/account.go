@@ -15,6 +15,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/activity"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -32,8 +33,6 @@ import (
 // Fault codes of this area.
 const (
 	CodeInvalid            = "user.invalid"            // Invalid, with fields
-	CodeLastAdmin          = "user.last_admin"         // Conflict
-	CodeBeyondOwn          = "user.beyond_own"         // Forbidden: the account has, or is to have, more than the actor
 	CodeChanged            = "user.changed"            // Precondition, or Conflict when it changed while one worked on it
 	CodeNotDeleted         = "user.not_deleted"        // Conflict: only what was deleted is purged or restored
 	CodeWrongPassword      = "user.wrong_password"     // Invalid: the current password
@@ -55,6 +54,7 @@ type Deps struct {
 	Sessions *session.Service
 	Settings *settings.Service
 	Mail     *mailing.Service
+	Attempts *attempts.Guard
 	Limiter  ratelimit.Limiter
 	Pictures images.Processor
 	// SecondFactor tells whether an account has a second factor on; without it none has.
@@ -99,7 +99,7 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, n NewUser) (do
 	if err != nil {
 		return domain.User{}, err
 	}
-	if err := s.MayGive(ctx, actor, user.Roles...); err != nil {
+	if err := s.deps.Access.MayGive(ctx, actor, user.Roles...); err != nil {
 		return domain.User{}, err
 	}
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -131,33 +131,6 @@ func rolesDetail(roles []domain.RoleName) map[string]string {
 		names[i] = string(r)
 	}
 	return map[string]string{"roles": strings.Join(names, " ")}
-}
-
-// MayGive returns nil when the actor may give these roles to others, take them away, and work on an account that has them: one gives and touches no
-// more than one has oneself. Administrators and the server itself may; others need the role itself, or every permission that it carries, where it
-// carries nothing but permissions (admin and legacy:read see more). Else Forbidden.
-func (s *Service) MayGive(ctx context.Context, actor domain.Actor, roles ...domain.RoleName) error {
-	if actor.System || (actor.HasRole(domain.RoleAdmin) && actor.KeyID == nil) {
-		return nil
-	}
-	beyond := fault.New(fault.Forbidden, CodeBeyondOwn, "This account has, or would have, more rights than yours. Ask an administrator.")
-	for _, role := range roles {
-		if (role == domain.RoleAdmin || role == domain.RoleLegacy) && !actor.HasRole(role) {
-			return beyond
-		}
-		needed, err := s.deps.Policy.Permissions(ctx, domain.Actor{UserID: domain.NewID(), Roles: []domain.RoleName{role}})
-		if err != nil {
-			return err
-		}
-		for _, p := range needed {
-			if err := s.deps.Access.Authorize(ctx, actor, p); fault.KindOf(err) == fault.Forbidden && err != nil {
-				return beyond
-			} else if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // Prepare checks what an account is to be made from and hashes its password, without storing anything: for callers that create it in a

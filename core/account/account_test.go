@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -81,7 +82,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 			t.Fatalf("got %+v, %v", u, err)
 		}
 		_, err := p.Accounts.SetDisabled(ctx, domain.SystemActor(), second.ID, true)
-		wantCode(t, err, fault.Conflict, account.CodeLastAdmin)
+		wantCode(t, err, fault.Conflict, access.CodeLastAdmin)
 		p.SignIn(t, "second")
 		if u, err := p.Accounts.SetDisabled(ctx, domain.SystemActor(), first.ID, false); err != nil || u.Disabled {
 			t.Fatalf("got %+v, %v", u, err)

@@ -65,7 +65,7 @@ func (s *Service) Invite(ctx context.Context, actor domain.Actor, n NewInvitatio
 	if err := invalid(fields); err != nil {
 		return Invited{}, err
 	}
-	if err := s.MayGive(ctx, actor, user.Roles...); err != nil {
+	if err := s.deps.Access.MayGive(ctx, actor, user.Roles...); err != nil {
 		return Invited{}, err
 	}
 	now := domain.Stamp(s.deps.Now())
@@ -130,6 +130,9 @@ func (s *Service) RevokeInvitation(ctx context.Context, actor domain.Actor, id d
 		return s.recordInvitation(ctx, tx, actor, domain.ActivityInvitationRevoked, domain.Invitation{ID: id})
 	})
 }
+
+// Now is the time by which invitations are judged.
+func (s *Service) Now() time.Time { return s.deps.Now() }
 
 // invitation returns the open invitation of a code. Whether another was used, revoked, has expired or never was looks the same.
 func (s *Service) invitation(ctx context.Context, code string) (domain.Invitation, error) {

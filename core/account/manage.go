@@ -8,12 +8,11 @@ import (
 
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/activity"
-	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/mailing"
+	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
-	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/store"
 )
 
@@ -31,7 +30,7 @@ func (s *Service) managed(ctx context.Context, actor domain.Actor, id domain.ID,
 	if err != nil {
 		return domain.User{}, err
 	}
-	return user, s.MayGive(ctx, actor, append(slices.Clone(user.Roles), roles...)...)
+	return user, s.deps.Access.MayGive(ctx, actor, append(slices.Clone(user.Roles), roles...)...)
 }
 
 // change is one change of an account by who manages it, in a transaction: it is loaded again, changed, saved and recorded, its sessions end where ends
@@ -60,7 +59,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, checked domain
 			return err
 		}
 		if before.Usable() && before.HasRole(domain.RoleAdmin) {
-			if err := anAdminIsLeft(ctx, tx); err != nil {
+			if err := access.AnAdminIsLeft(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -81,14 +80,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, checked domain
 
 // endAll ends all sessions of an account, its refresh tokens and its trusted devices, and voids what was sent to it.
 func (s *Service) endAll(ctx context.Context, tx store.Tx, user domain.ID) ([]domain.ID, error) {
-	if err := tx.OneTimeTokens.Void(ctx, user); err != nil {
-		return nil, err
-	}
-	ended, err := tx.Sessions.RevokeUser(ctx, user, domain.Stamp(s.deps.Now()), nil)
-	if err != nil {
-		return nil, err
-	}
-	return ended, announce(ctx, tx, ended)
+	return s.endOthers(ctx, tx, domain.Actor{UserID: user})
 }
 
 // endOthers is endAll but for the session that the actor acts by.
@@ -96,11 +88,7 @@ func (s *Service) endOthers(ctx context.Context, tx store.Tx, actor domain.Actor
 	if err := tx.OneTimeTokens.Void(ctx, actor.UserID); err != nil {
 		return nil, err
 	}
-	ended, err := tx.Sessions.RevokeUser(ctx, actor.UserID, domain.Stamp(s.deps.Now()), &actor.SessionID)
-	if err != nil {
-		return nil, err
-	}
-	return ended, announce(ctx, tx, ended)
+	return session.EndOthers(ctx, tx, s.deps.Now(), actor)
 }
 
 // grace is how long a deleted account can be restored.
@@ -108,18 +96,6 @@ func (s *Service) grace(ctx context.Context) (time.Duration, error) {
 	days, err := settings.Get(ctx, s.deps.Settings, settings.DeletionGraceDays)
 	return time.Duration(days) * 24 * time.Hour, err
 }
-
-// anAdminIsLeft is asked after the change, in its transaction: of administrators who remove each other at once one stays, as transactions are serial.
-func anAdminIsLeft(ctx context.Context, tx store.Tx) error {
-	admins, err := tx.Users.CountAdmins(ctx)
-	if err == nil && admins == 0 {
-		return fault.New(fault.Conflict, CodeLastAdmin, "This is the last administrator. Make another one first.")
-	}
-	return err
-}
-
-// AnAdminIsLeft is nil while there is an administrator who can sign in, else Conflict: whoever takes a role away asks in the same transaction, afterwards.
-func AnAdminIsLeft(ctx context.Context, tx store.Tx) error { return anAdminIsLeft(ctx, tx) }
 
 // Edit is a change of an account; nil fields stay.
 type Edit struct {
@@ -344,9 +320,4 @@ func (s *Service) SendReset(ctx context.Context, actor domain.Actor, id domain.I
 func (s *Service) forget(ctx context.Context, user domain.ID, ended []domain.ID) {
 	s.deps.Sessions.ForgetUsers(ctx, user)
 	s.deps.Sessions.Forget(ctx, ended...)
-}
-
-// announce tells every process of ended sessions.
-func announce(ctx context.Context, tx store.Tx, ended []domain.ID) error {
-	return tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, ended...)...)
 }

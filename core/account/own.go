@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/mailing"
@@ -42,13 +43,17 @@ func (s *Service) fresh(ctx context.Context, actor domain.Actor) (domain.User, e
 	return user, access.Fresh(actor, s.deps.Now())
 }
 
-// HasPassword tells whether the actor's account has a password.
-func (s *Service) HasPassword(ctx context.Context, actor domain.Actor) (bool, error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionEnrol); err != nil {
-		return false, err
+// SignInMeans tells whether the actor's account has a password, and whether a second factor is on.
+func (s *Service) SignInMeans(ctx context.Context, actor domain.Actor) (password, secondFactor bool, err error) {
+	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+		return false, false, err
 	}
 	hash, err := s.deps.Store.Read().Users.PasswordHash(ctx, actor.UserID)
-	return hash != "", err
+	if err != nil {
+		return false, false, err
+	}
+	secondFactor, err = s.deps.SecondFactor(ctx, s.deps.Store.Read(), actor.UserID)
+	return hash != "", secondFactor, err
 }
 
 // UpdateMe changes the actor's names; nil stays.
@@ -166,7 +171,10 @@ func (s *Service) proven(ctx context.Context, actor domain.Actor, hash domain.Pa
 	if hash == "" {
 		return access.Fresh(actor, s.deps.Now())
 	}
-	ok, _, err := s.deps.Hasher.Verify(ctx, current, hash)
+	ok, err := s.deps.Attempts.Try(ctx, func(ctx context.Context) (bool, error) {
+		ok, _, err := s.deps.Hasher.Verify(ctx, current, hash)
+		return ok, err
+	}, attempts.Account(actor.UserID), attempts.Address(actor.Client.IP))
 	if err == nil && !ok {
 		return fault.InvalidField(CodeWrongPassword, "currentPassword", "This is not your current password.")
 	}
@@ -320,10 +328,48 @@ func (s *Service) ResetPassword(ctx context.Context, code, password string, clie
 		}
 		return s.record(ctx, tx, domain.Actor{UserID: user.ID, Username: user.Username, Client: client}, domain.ActivityUserPasswordReset, user, nil)
 	})
-	if err == nil {
-		s.forget(ctx, user.ID, ended)
+	if err != nil {
+		return err
 	}
-	return err
+	s.forget(ctx, user.ID, ended)
+	return s.deps.Attempts.Clear(ctx, attempts.Account(user.ID))
+}
+
+// SetPassword sets an account's password for whoever sits at the host: only the server itself may. Otherwise it does what ResetPassword does.
+func (s *Service) SetPassword(ctx context.Context, actor domain.Actor, id domain.ID, password string) error {
+	if !actor.System {
+		return fault.New(fault.Forbidden, access.CodeDenied, "Passwords of others are set on the host only.")
+	}
+	user, err := s.Get(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	hash, err := s.newPassword(ctx, user, password)
+	if err != nil {
+		return err
+	}
+	note, err := s.note(ctx, user, mailing.PasswordChanged)
+	if err != nil {
+		return err
+	}
+	var ended []domain.ID
+	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+		if err := s.setPassword(ctx, tx, user.ID, password, hash); err != nil {
+			return err
+		}
+		if ended, err = s.endAll(ctx, tx, user.ID); err != nil {
+			return err
+		}
+		if err := s.deps.Mail.Send(ctx, tx, note); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, actor, domain.ActivityUserPasswordReset, user, nil)
+	})
+	if err != nil {
+		return err
+	}
+	s.forget(ctx, user.ID, ended)
+	return s.deps.Attempts.Clear(ctx, attempts.Account(user.ID))
 }
 
 // The limits of an avatar (S24), which hold before anything is decoded, and what is kept of it.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -148,7 +149,11 @@ func same(a, b string) bool {
 
 // allow bounds what an address of the network may ask for.
 func (s *Service) allow(ctx context.Context, what string, client domain.Client) error {
-	d, err := s.deps.Limiter.Allow(ctx, "account."+what+":"+client.IP, requests)
+	from := client.IP
+	if ip, err := netip.ParseAddr(from); err == nil && ip.Is6() && !ip.Is4In6() { // a household has a whole /64 of them
+		from = netip.PrefixFrom(ip, 64).Masked().String()
+	}
+	d, err := s.deps.Limiter.Allow(ctx, "account."+what+":"+from, requests)
 	if err != nil {
 		return err
 	}

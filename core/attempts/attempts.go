@@ -11,8 +11,12 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -50,9 +54,9 @@ type Key struct {
 // Account counts attempts with an account's password, by whatever name and on whatever way.
 func Account(id domain.ID) Key { return Key{"account:" + id.String(), 5, 24 * time.Hour, true} }
 
-// Login counts attempts with a name that no account has, in its canonical form: it is blocked as an account would be, so that this tells nothing (S3).
-func Login(canonical string) Key {
-	sum := sha256.Sum256([]byte(canonical)) // people type their passwords here
+// Login counts attempts with a name that no account has, however it is written: it is blocked as an account would be, so that this tells nothing (S3).
+func Login(name string) Key {
+	sum := sha256.Sum256([]byte(cases.Fold().String(norm.NFKC.String(strings.TrimSpace(name))))) // hashed, as people type their passwords here
 	return Key{"login:" + hex.EncodeToString(sum[:16]), 5, 24 * time.Hour, true}
 }
 
@@ -209,6 +213,15 @@ func (g *Guard) settle(ctx context.Context, keys []Key, places []store.AttemptPl
 	}
 	defer g.leave(keys)
 	return g.deps.Store.Attempts().Settle(ctx, now, block, ended...)
+}
+
+// Clear forgets the failures of keys: for whoever has shown in another way who they are. Attempts that run keep their places.
+func (g *Guard) Clear(ctx context.Context, keys ...Key) error {
+	ended := make([]store.AttemptResult, len(keys))
+	for i, k := range keys {
+		ended[i] = store.AttemptResult{AttemptPlace: store.AttemptPlace{Key: k.name, Limit: k.limit, Generation: -1}, Clear: true}
+	}
+	return g.deps.Store.Attempts().Settle(ctx, domain.Stamp(g.deps.Now()), block, ended...)
 }
 
 // CleanUp removes counts that say nothing any more.

@@ -57,7 +57,12 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
 	Admin   struct {
 		User struct {
-			Create userCreateCommand `cmd:"" help:"Create an account; reads the password from standard input."`
+			List          userListCommand          `cmd:"" help:"List accounts."`
+			Create        userCreateCommand        `cmd:"" help:"Create an account; reads the password from standard input."`
+			Disable       userDisableCommand       `cmd:"" help:"Close an account; its sessions end."`
+			Enable        userEnableCommand        `cmd:"" help:"Open a closed account, or bring a deleted one back."`
+			Delete        userDeleteCommand        `cmd:"" help:"Delete an account."`
+			ResetPassword userResetPasswordCommand `cmd:"" help:"Make a link by which an account's owner chooses a new password."`
 		} `cmd:"" help:"Accounts."`
 		Key struct {
 			List   keyListCommand   `cmd:"" help:"List an account's API keys."`
@@ -71,6 +76,7 @@ type commands struct {
 		} `cmd:"" help:"Settings of the server, which live in the database."`
 		MailTest  mailTestCommand  `cmd:"" help:"Send a test mail and say what the mail server answers."`
 		RotateKey rotateKeyCommand `cmd:"" name:"rotate-secret-key" help:"Seal every secret in the database with a new key; servers may run meanwhile."`
+		Role      roleCommands     `cmd:"" help:"Roles: what they may do, and who has them."`
 		ClaimCode claimCodeCommand `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
 	} `cmd:"" help:"Accounts and set-up."`
 	Library struct {
@@ -83,8 +89,9 @@ type commands struct {
 		Print     configPrintCommand     `cmd:"" help:"Print the configuration that is in force."`
 		Reference configReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
 	} `cmd:"" name:"config" help:"Configuration."`
-	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the API's OpenAPI document."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Permissions permissionsCommand `cmd:"" help:"Print the reference of all permissions (Markdown)."`
+	OpenAPI     openAPICommand     `cmd:"" name:"openapi" help:"Print the API's OpenAPI document."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // Process runs the program with the arguments, environment and streams of this process, and returns its exit code. SIGTERM or an interrupt

@@ -11,6 +11,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/session"
 )
 
 // credential is who a request comes from, and how they showed it.
@@ -54,12 +55,12 @@ func (s *Server) isSecure(r *http.Request) bool {
 	return s.fromTrustedProxy(r) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
-// setCookie hands the browser its session: out of reach of scripts, sent with same-site requests only, gone with the session (S8).
-func (s *Server) sessionCookie(r *http.Request, value string, session domain.Session) *http.Cookie {
+// setCookie hands the browser its session: out of reach of scripts, sent with same-site requests only, and gone when that must have ended (S8).
+func (s *Server) sessionCookie(r *http.Request, value string, of domain.Session) *http.Cookie {
 	secure := s.isSecure(r)
 	return &http.Cookie{
 		Name: cookieName(secure), Value: value, Path: "/", HttpOnly: true, Secure: secure,
-		SameSite: http.SameSiteLaxMode, Expires: session.ExpiresAt,
+		SameSite: http.SameSiteLaxMode, Expires: of.CreatedAt.Add(session.Lifetime),
 	}
 }
 
@@ -220,8 +221,8 @@ func sameOrigin(protection *http.CrossOriginProtection, r *http.Request) error {
 		return nil
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
-		return fault.New(fault.Forbidden, "csrf.content_type", "Requests with the browser's session must be JSON.")
+	if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json") && !strings.HasPrefix(media, "image/")) {
+		return fault.New(fault.Forbidden, "csrf.content_type", "Requests with the browser's session must be JSON, or a picture.")
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ var anonymous = []string{
 	"POST " + base + "/auth/login", "POST " + base + "/auth/refresh",
 	"POST " + base + "/auth/register", "POST " + base + "/auth/verify-email", "POST " + base + "/auth/resend-verification",
 	"POST " + base + "/auth/forgot-password", "POST " + base + "/auth/reset-password",
+	"POST " + base + "/mfa/webauthn/login/begin", "POST " + base + "/mfa/webauthn/login/finish",
 	"GET /*", // the web UI: static files that hold no data
 }
 
@@ -78,6 +79,7 @@ func register[I, O any](s *Server, r Route, handler func(context.Context, *I) (*
 // operation is the huma form of a route, entered into the table of guarded routes.
 func (s *Server) operation(r Route) huma.Operation {
 	s.declare(r.Method, base+r.Path, r.Permission)
+	s.inLibrary[r.Method+" "+base+r.Path] = r.InLibrary
 	maxBody := r.MaxBody
 	if maxBody == 0 {
 		maxBody = defaultMaxBody
@@ -89,7 +91,7 @@ func (s *Server) operation(r Route) huma.Operation {
 		Extensions: map[string]any{"x-permission": string(r.Permission)},
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			request, w := humachi.Unwrap(ctx)
-			if err := s.admitted(w, request, r.Method+" "+base+r.Path); err != nil {
+			if err := s.admitted(w, request, r); err != nil {
 				s.writeProblem(w, request, err)
 				return
 			}

@@ -12,6 +12,10 @@ type Me struct {
 	User        domain.User         `json:"user"`
 	Permissions []domain.Permission `json:"permissions"`
 	Session     domain.Session      `json:"session"`
+	MustEnrol   bool                `json:"mustEnrol" doc:"A role asks for a second factor: nothing else is allowed before one is added"`
+	HasPassword bool                `json:"hasPassword" doc:"Accounts that sign in elsewhere may have none"`
+	MFAEnabled  bool                `json:"mfaEnabled"`
+	Avatar      string              `json:"avatar,omitempty" example:"/api/v1/users/0199c1f0-8a3e-7d2b-9c41-5e6f7a8b9c0d/avatar?v=3f2a9c1d5e7b8a60" doc:"Where its picture is; absent without one"`
 }
 
 // SessionItem is a session in the list of one's own.
@@ -73,6 +77,28 @@ type preferencesPatch struct {
 	}
 }
 
+type patchMeInput struct {
+	Body struct {
+		Username    *string `json:"username,omitempty" minLength:"1" maxLength:"64"`
+		DisplayName *string `json:"displayName,omitempty" maxLength:"100"`
+	}
+}
+
+type changePasswordInput struct {
+	origin
+	Body struct {
+		CurrentPassword string `json:"currentPassword,omitempty" maxLength:"1024" doc:"Needed where the account has one"`
+		Password        string `json:"password" minLength:"1" maxLength:"1024"`
+		Cookie          bool   `json:"cookie,omitempty" doc:"Set the browser's session cookie instead of returning tokens; taken as true when the request came by it"`
+	}
+}
+
+type emailInput struct {
+	Body struct {
+		Email string `json:"email" minLength:"1" maxLength:"254"`
+	}
+}
+
 func (s *Server) mountUsers() {
 	register(s, Route{ID: "getMe", Method: http.MethodGet, Path: "/users/me", Summary: "The signed-in account", Tag: "Users", Permission: domain.PermissionSession},
 		func(ctx context.Context, _ *struct{}) (*output[Me], error) {
@@ -81,14 +107,44 @@ func (s *Server) mountUsers() {
 			if err != nil {
 				return nil, err
 			}
-			permissions, err := s.core.Access.Permissions(ctx, c.actor)
-			return body(Me{user, permissions, c.session}, err)
+			me := Me{User: user, Session: c.session, MustEnrol: c.actor.MustEnrol}
+			if user.Avatar != "" {
+				me.Avatar = base + "/users/" + user.ID.String() + "/avatar?v=" + user.Avatar
+			}
+			if me.HasPassword, me.MFAEnabled, err = s.core.Account.SignInMeans(ctx, c.actor); err != nil {
+				return nil, err
+			}
+			me.Permissions, err = s.core.Access.Permissions(ctx, c.actor)
+			return body(me, err)
+		})
+	register(s, Route{ID: "patchMe", Method: http.MethodPatch, Path: "/users/me", Summary: "Change the own names", Tag: "Users", Permission: domain.PermissionProfile, Errors: []int{http.StatusConflict}},
+		func(ctx context.Context, in *patchMeInput) (*output[domain.User], error) {
+			return body(s.core.Account.UpdateMe(ctx, actorOf(ctx), in.Body.Username, in.Body.DisplayName))
+		})
+	register(s, Route{ID: "deleteMe", Method: http.MethodDelete, Path: "/users/me", Summary: "Delete the own account: it ends at once, and is gone for good after a time of grace", Tag: "Users", Permission: domain.PermissionProfile, Errors: []int{http.StatusConflict}},
+		func(ctx context.Context, in *struct{ origin }) (*logoutOutput, error) {
+			if err := s.core.Account.DeleteMe(ctx, actorOf(ctx)); err != nil {
+				return nil, err
+			}
+			return &logoutOutput{SetCookie: []*http.Cookie{s.clearedCookie(in.request)}}, nil
+		})
+	register(s, Route{ID: "changePassword", Method: http.MethodPost, Path: "/users/me/change-password", Summary: "Set the own password: all other sessions end, and this one goes on under a new id", Tag: "Users", Permission: domain.PermissionProfile, Errors: []int{http.StatusConflict, http.StatusTooManyRequests}},
+		func(ctx context.Context, in *changePasswordInput) (*signInOutput, error) {
+			actor := actorOf(ctx)
+			if err := s.core.Account.ChangePassword(ctx, actor, in.Body.CurrentPassword, in.Body.Password); err != nil {
+				return nil, err
+			}
+			return s.renewed(ctx, in.origin, actor, in.Body.Cookie || credentialOf(ctx).viaCookie)
+		})
+	register(s, Route{ID: "changeEmail", Method: http.MethodPost, Path: "/users/me/email", Summary: "Ask for another address: the link that is sent there makes it the account's", Tag: "Users", Permission: domain.PermissionProfile, Status: http.StatusAccepted, Errors: []int{http.StatusConflict, http.StatusTooManyRequests}},
+		func(ctx context.Context, in *emailInput) (*struct{}, error) {
+			return nil, s.core.Account.ChangeEmail(ctx, actorOf(ctx), in.Body.Email)
 		})
 	register(s, Route{ID: "getPreferences", Method: http.MethodGet, Path: "/users/me/preferences", Summary: "Languages and subtitles", Tag: "Users", Permission: domain.PermissionSession},
 		func(ctx context.Context, _ *struct{}) (*output[domain.Preferences], error) {
 			return body(s.core.Account.Preferences(ctx, actorOf(ctx)))
 		})
-	register(s, Route{ID: "patchPreferences", Method: http.MethodPatch, Path: "/users/me/preferences", Summary: "Change languages and subtitles", Tag: "Users", Permission: domain.PermissionSession},
+	register(s, Route{ID: "patchPreferences", Method: http.MethodPatch, Path: "/users/me/preferences", Summary: "Change languages and subtitles", Tag: "Users", Permission: domain.PermissionProfile},
 		func(ctx context.Context, in *preferencesPatch) (*output[domain.Preferences], error) {
 			return body(s.core.Account.UpdatePreferences(ctx, actorOf(ctx), func(p *domain.Preferences) {
 				assign(&p.AudioLanguage, in.Body.AudioLanguage)
@@ -116,10 +172,6 @@ func (s *Server) mountUsers() {
 			KeepCurrent bool `query:"keepCurrent"`
 		}) (*struct{}, error) {
 			return nil, s.core.Sessions.RevokeAll(ctx, actorOf(ctx), in.KeepCurrent)
-		})
-	register(s, Route{ID: "listUsers", Method: http.MethodGet, Path: "/admin/users", Summary: "All accounts", Tag: "Admin", Permission: domain.PermissionUserManage},
-		func(ctx context.Context, in *struct{ PageQuery }) (*output[domain.Page[domain.User]], error) {
-			return page(s.core.Account.List(ctx, actorOf(ctx), domain.UserFilter{}, in.request()))
 		})
 }
 

@@ -20,13 +20,19 @@ import (
 	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
+	"github.com/revenge-media/revenge/adapters/totp"
+	"github.com/revenge-media/revenge/adapters/webauthn"
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/mailing"
+	"github.com/revenge-media/revenge/core/mfa"
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
+	"github.com/revenge-media/revenge/ports/policy"
+	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/ports/tokens"
 )
 
@@ -58,12 +64,15 @@ type Process struct {
 	Store    *sqlstore.Store
 	Bus      *membus.Bus
 	Hasher   *argon2.Hasher
+	Policy   policy.Policy
 	Clock    *Clock
 	Access   *access.Service
 	Settings *settings.Service
 	Mailing  *mailing.Service
 	Accounts *account.Service
 	Sessions *session.Service
+	Attempts *attempts.Guard
+	MFA      *mfa.Service
 	Auth     *auth.Service
 }
 
@@ -94,6 +103,7 @@ func Start(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key [
 	wg.Go(func() { _ = p.Access.Listen(ctx) })
 	wg.Go(func() { _ = p.Sessions.Listen(ctx) })
 	wg.Go(func() { _ = p.Settings.Listen(ctx) })
+	wg.Go(func() { _ = p.MFA.Listen(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return p
 }
@@ -111,17 +121,31 @@ func New(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key []b
 	}
 	logger := slog.New(slog.DiscardHandler)
 	p := &Process{Store: s, Bus: bus, Clock: clock, Hasher: argon2.New(argon2.Config{Memory: 64})}
-	policy := casbin.New(casbin.Config{Source: s.Read().Roles})
-	p.Access = access.New(access.Deps{Store: s, Policy: policy, Cache: memory, Bus: bus, Logger: logger})
+	p.Policy = casbin.New(casbin.Config{Source: s.Read().Roles, Now: clock.Now})
+	p.Access = access.New(access.Deps{Store: s, Policy: p.Policy, Cache: memory, Bus: bus, Logger: logger})
 	p.Settings = settings.New(settings.Deps{Store: s, Access: p.Access, Sealer: sealer, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
 	p.Mailing = mailing.New(mailing.Deps{Store: s, Access: p.Access, Settings: p.Settings, Sealer: sealer, Sender: smtp.New(smtp.Config{}), Now: clock.Now, Logger: logger})
-	p.Sessions = session.New(session.Deps{Store: s, Access: p.Access, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger})
+	p.Sessions = session.New(session.Deps{
+		Store: s, Access: p.Access, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger,
+		Idle:      func(context.Context) (time.Duration, error) { return 14 * 24 * time.Hour, nil },
+		MustEnrol: func(ctx context.Context, user domain.User) (bool, error) { return p.MFA.MustEnrol(ctx, user) },
+	})
+	p.Attempts = attempts.New(attempts.Deps{Store: s, Now: clock.Now})
+	p.MFA = mfa.New(mfa.Deps{
+		Store: s, Sealer: sealer, Codes: totp.Generator{}, Passkeys: webauthn.Ceremonies{}, Access: p.Access, Sessions: p.Sessions, Settings: p.Settings,
+		Mailing: p.Mailing, Attempts: p.Attempts, Cache: memory, Bus: bus, Now: clock.Now, Logger: logger,
+	})
 	p.Accounts = account.New(account.Deps{
-		Store: s, Hasher: p.Hasher, Policy: policy, Access: p.Access, Sessions: p.Sessions, Settings: p.Settings, Mail: p.Mailing,
-		Limiter: memlimit.New(memlimit.Config{Now: clock.Now}), Pictures: imaging.New(), Now: clock.Now,
+		Store: s, Hasher: p.Hasher, Policy: p.Policy, Access: p.Access, Sessions: p.Sessions, Settings: p.Settings, Mail: p.Mailing,
+		Attempts: p.Attempts, Limiter: memlimit.New(memlimit.Config{Now: clock.Now}), Pictures: imaging.New(), Now: clock.Now,
+		SecondFactor: func(ctx context.Context, r store.Repos, user domain.ID) (bool, error) {
+			methods, err := p.MFA.Methods(ctx, r, user)
+			return len(methods) > 0, err
+		},
 	})
 	p.Auth = auth.New(auth.Deps{
 		Store: s, Sealer: sealer, Hasher: p.Hasher, Access: p.Access, Accounts: p.Accounts, Sessions: p.Sessions, Now: clock.Now, Logger: logger,
+		Attempts: p.Attempts, Factors: p.MFA, Mailing: p.Mailing, Bus: bus,
 		NewSigner: func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 	})
 	return p
@@ -137,12 +161,18 @@ func (p *Process) User(t *testing.T, name string, roles ...domain.RoleName) doma
 	return u
 }
 
-// SignIn signs an account in.
+// Client is where SignIn signs in from.
+var Client = domain.Client{IP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+// SignIn signs an account in that has no second factor.
 func (p *Process) SignIn(t *testing.T, name string) auth.SignedIn {
 	t.Helper()
-	in, err := p.Auth.Login(t.Context(), name, Password, domain.Client{IP: "192.0.2.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
+	outcome, err := p.Auth.Login(t.Context(), name, Password, Client, auth.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return in
+	if outcome.SignedIn == nil {
+		t.Fatalf("%s was asked for a second factor", name)
+	}
+	return *outcome.SignedIn
 }
