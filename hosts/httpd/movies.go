@@ -120,11 +120,6 @@ func (s *Server) mountMovies() {
 	route := func(id, method, path, summary string) Route {
 		return Route{ID: id, Method: method, Path: path, Summary: summary, Tag: "Movies", Permission: domain.PermissionLibraryRead, InLibrary: true}
 	}
-	watching := func(id, method, path, summary string) Route {
-		r := route(id, method, path, summary)
-		r.Permission = domain.PermissionHistory
-		return r
-	}
 	register(s, route("listMovies", http.MethodGet, "/movies", "Films that one may see, filtered and sorted"),
 		func(ctx context.Context, in *moviesInput) (*output[domain.Page[domain.MovieItem]], error) {
 			return page(s.core.Movies.List(ctx, actorOf(ctx), in.filter(), in.request()))
@@ -188,6 +183,11 @@ func (s *Server) mountMovies() {
 }
 
 func (s *Server) mountWatching(route func(id, method, path, summary string) Route) {
+	watching := func(id, method, path, summary string) Route {
+		r := route(id, method, path, summary)
+		r.Permission = domain.PermissionHistory
+		return r
+	}
 	register(s, route("getProgress", http.MethodGet, "/movies/{id}/progress", "How far one watched it"),
 		func(ctx context.Context, in *ByID) (*output[domain.WatchState], error) {
 			return body(s.core.Movies.State(ctx, actorOf(ctx), in.ID))

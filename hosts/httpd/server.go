@@ -41,6 +41,7 @@ type Server struct {
 	router    chi.Router
 	api       huma.API
 	routes    map[string]domain.Permission
+	inLibrary map[string]bool // routes that Route.InLibrary marks
 	proxies   []netip.Prefix
 	webui     *webui
 	metrics   *metrics
@@ -55,7 +56,7 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		core: config.Core, logger: config.Logger, router: chi.NewRouter(), routes: map[string]domain.Permission{},
+		core: config.Core, logger: config.Logger, router: chi.NewRouter(), routes: map[string]domain.Permission{}, inLibrary: map[string]bool{},
 		proxies: config.TrustedProxies, webui: ui, metrics: newMetrics(config.Core), version: config.Version, heartbeat: config.Heartbeat,
 	}
 	if s.heartbeat == 0 {
@@ -93,6 +94,7 @@ func (s *Server) mount() {
 	s.mountAccounts()
 	s.mountSettings()
 	s.mountRoles()
+	s.mountMFA()
 	s.mountAPIKeys()
 	s.mountActivity()
 	s.mountLibraries()
