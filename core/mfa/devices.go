@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/session"
@@ -63,6 +64,9 @@ func (s *Service) DistrustDevices(ctx context.Context, actor domain.Actor) error
 
 func (s *Service) distrust(ctx context.Context, actor domain.Actor, which string, fn func(ctx context.Context, tx store.Tx) error) error {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionProfile); err != nil {
+		return err
+	}
+	if err := access.Interactive(actor); err != nil {
 		return err
 	}
 	return s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {

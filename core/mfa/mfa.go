@@ -16,6 +16,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/activity"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -61,6 +62,7 @@ type Deps struct {
 	Sessions *session.Service
 	Settings *settings.Service
 	Mailing  *mailing.Service
+	Attempts *attempts.Guard
 	Cache    cache.Cache
 	Bus      bus.Bus
 	Now      func() time.Time
@@ -147,7 +149,7 @@ func (s *Service) status(ctx context.Context, actor domain.Actor) (domain.MFASta
 	if err != nil {
 		return domain.MFAStatus{}, err
 	}
-	required, err := s.required(ctx, actor.Roles)
+	required, err := s.Required(ctx, domain.User{Roles: actor.Roles})
 	if err != nil {
 		return domain.MFAStatus{}, err
 	}
@@ -160,18 +162,19 @@ func (s *Service) status(ctx context.Context, actor domain.Actor) (domain.MFASta
 
 // Required tells whether a role of the account asks for a second factor.
 func (s *Service) Required(ctx context.Context, user domain.User) (bool, error) {
-	return s.required(ctx, user.Roles)
+	names, err := settings.Get(ctx, s.deps.Settings, settings.MFARequiredRoles)
+	return asks(names, user), err
 }
 
-func (s *Service) required(ctx context.Context, roles []domain.RoleName) (bool, error) {
-	names, err := settings.Get(ctx, s.deps.Settings, settings.MFARequiredRoles)
-	return slices.ContainsFunc(roles, func(r domain.RoleName) bool { return slices.Contains(names, string(r)) }), err
+// asks tells whether one of these roles is the account's.
+func asks(roles []string, user domain.User) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return user.HasRole(domain.RoleName(r)) })
 }
 
 // MustEnrol tells whether a role of the account asks for a second factor and it has none: until it has, it may do nothing but add one. It is at
 // most a second old.
 func (s *Service) MustEnrol(ctx context.Context, user domain.User) (bool, error) {
-	required, err := s.required(ctx, user.Roles)
+	required, err := s.Required(ctx, user)
 	if err != nil || !required {
 		return false, err
 	}
@@ -185,20 +188,20 @@ func (s *Service) MustEnrol(ctx context.Context, user domain.User) (bool, error)
 // Verify checks a second factor of an account and uses it up: Unauthenticated with CodeWrong or CodeChallenge when it is not right, was used before,
 // or is somebody else's. Of many that show the same code at once one succeeds.
 func (s *Service) Verify(ctx context.Context, user domain.ID, proof domain.FactorProof, client domain.Client) (domain.FactorMethod, error) {
-	var ok bool
-	var err error
+	var check func(ctx context.Context) (bool, error)
 	switch proof.Method {
 	case domain.FactorTOTP:
-		ok, err = s.useTOTP(ctx, user, proof.Code)
+		check = func(ctx context.Context) (bool, error) { return s.useTOTP(ctx, user, proof.Code) }
 	case domain.FactorBackupCode:
-		ok, err = s.useBackupCode(ctx, user, proof.Code, client)
+		check = func(ctx context.Context) (bool, error) { return s.useBackupCode(ctx, user, proof.Code, client) }
 	case domain.FactorWebAuthn:
 		// No counter of failures stands in its way: nobody guesses a signature, and it lets the owner in while others guess passwords (S4).
-		_, err = s.usePasskey(ctx, proof.ChallengeID, proof.Credential, &user, client)
+		_, err := s.usePasskey(ctx, proof.ChallengeID, proof.Credential, &user, client)
 		return proof.Method, err
 	default:
 		return "", fault.InvalidField(CodeMethod, "body.method", "The method must be totp, webauthn or backup_code.")
 	}
+	ok, err := s.deps.Attempts.Try(ctx, check, attempts.SecondFactor(user), attempts.Address(client.IP))
 	if err == nil && !ok {
 		err = wrong()
 	}
@@ -239,7 +242,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, event domain.A
 		if err := fn(ctx, tx, has, now); err != nil {
 			return err
 		}
-		if ended, err = endOthers(ctx, tx, now, actor); err != nil {
+		if ended, err = session.EndOthers(ctx, tx, now, actor); err != nil {
 			return err
 		}
 		return s.announce(ctx, tx, now, actor, actor.UserID, event, said)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -244,16 +245,23 @@ func (s *Service) FinishPasskey(ctx context.Context, actor domain.Actor, challen
 	return p, added, err
 }
 
-// RenamePasskey gives one of the actor's another name; somebody else's is NotFound.
-func (s *Service) RenamePasskey(ctx context.Context, actor domain.Actor, id domain.ID, name string) (p domain.Passkey, err error) {
+// UpdatePasskey gives one of the actor's another name, nil leaves it; somebody else's is NotFound.
+func (s *Service) UpdatePasskey(ctx context.Context, actor domain.Actor, id domain.ID, name *string) (p domain.Passkey, err error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionProfile); err != nil {
 		return p, err
 	}
-	if name, err = named(name); err != nil {
+	if err := access.Interactive(actor); err != nil {
+		return p, err
+	}
+	if name == nil {
+		return s.deps.Store.Read().MFA.PasskeyOf(ctx, actor.UserID, id)
+	}
+	text, err := named(*name)
+	if err != nil {
 		return p, err
 	}
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		if err := tx.MFA.RenamePasskey(ctx, actor.UserID, id, name); err != nil {
+		if err := tx.MFA.RenamePasskey(ctx, actor.UserID, id, text); err != nil {
 			return err
 		}
 		p, err = tx.MFA.PasskeyOf(ctx, actor.UserID, id)

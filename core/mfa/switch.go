@@ -8,6 +8,7 @@ import (
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/store"
 )
@@ -55,9 +56,9 @@ func (s *Service) mayBeOff(ctx context.Context, tx store.Tx, actor domain.Actor)
 	if err != nil {
 		return err
 	}
-	if required, err := s.required(ctx, u.Roles); err != nil {
+	if roles, err := settings.InTx(ctx, s.deps.Settings, tx, settings.MFARequiredRoles); err != nil {
 		return err
-	} else if required {
+	} else if asks(roles, u) {
 		return fault.New(fault.Forbidden, CodeRequired, "Your account must have a second factor. Add another before you remove this one.")
 	}
 	if short, err := tx.Users.PasswordIsShort(ctx, actor.UserID); err != nil {

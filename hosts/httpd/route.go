@@ -28,7 +28,7 @@ var anonymous = []string{
 	"POST " + base + "/setup/check", "POST " + base + "/setup/claim",
 	"GET " + base + "/auth/oidc/providers", "GET " + base + "/auth/oidc/{provider}/authorize", "GET " + base + "/auth/oidc/{provider}/callback",
 	"POST " + base + "/auth/oidc/{provider}/backchannel-logout",
-	"POST " + base + "/auth/login", "POST " + base + "/auth/refresh",
+	"POST " + base + "/auth/login", "POST " + base + "/auth/mfa/verify", "POST " + base + "/auth/refresh",
 	"POST " + base + "/auth/register", "POST " + base + "/auth/verify-email", "POST " + base + "/auth/resend-verification",
 	"POST " + base + "/auth/forgot-password", "POST " + base + "/auth/reset-password",
 	"POST " + base + "/mfa/webauthn/login/begin", "POST " + base + "/mfa/webauthn/login/finish",

@@ -18,6 +18,8 @@ type PublicSettings struct {
 	Registration      string `json:"registration" enum:"closed,invite,open" doc:"Who may make an account: nobody, whoever has an invitation, everybody"`
 	MailConfigured    bool   `json:"mailConfigured" doc:"Whether the server can send mails; else links are handed over by an administrator"`
 	Language          string `json:"language" enum:"en,de" doc:"Of pages to people who chose none"`
+	// Passkeys tells whether and for which host name they work here.
+	Passkeys PasskeySupport `json:"passkeys"`
 }
 
 type settingsOutput struct{ Body PublicSettings }
@@ -43,7 +45,7 @@ type claimInput struct {
 // mountSetup serves the first run (S31): open only while the database holds no administrator.
 func (s *Server) mountSetup() {
 	register(s, Route{ID: "getSettings", Method: http.MethodGet, Path: "/settings", Summary: "What anybody may know of this server", Tag: "Server", Permission: domain.PermissionPublic},
-		func(ctx context.Context, _ *struct{}) (*settingsOutput, error) {
+		func(ctx context.Context, in *struct{ origin }) (*settingsOutput, error) {
 			public := PublicSettings{Version: s.version, PasswordMinLength: account.MinPasswordLength}
 			var err error
 			if public.SetupRequired, err = s.core.Auth.SetupRequired(ctx); err != nil {
@@ -57,6 +59,11 @@ func (s *Server) mountSetup() {
 					return nil, err
 				}
 			}
+			passkeys, err := s.core.MFA.Availability(ctx, s.requestOrigin(in.request))
+			if err != nil {
+				return nil, err
+			}
+			public.Passkeys = PasskeySupport{passkeys.Available, passkeys.Reason, passkeys.RPID}
 			return &settingsOutput{public}, nil
 		})
 	register(s, Route{ID: "checkClaimCode", Method: http.MethodPost, Path: "/setup/check", Summary: "Is this the claim code?", Tag: "Setup", Permission: domain.PermissionPublic, Errors: []int{http.StatusNotFound}},
