@@ -95,6 +95,10 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 		return []string{h.bystanderKey.String()}
 	case "{userId}":
 		return []string{h.bystander.User.ID.String()}
+	case "{role}":
+		return []string{string(domain.RoleUser)}
+	case "{name}":
+		return []string{string(domain.RoleGuest)}
 	case "{provider}":
 		return []string{householdProvider}
 	case "{id}":
@@ -170,6 +174,12 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return value
 	}
 	switch name {
+	case "role":
+		return domain.RoleUser
+	case "parents":
+		return []domain.RoleName{domain.RoleGuest}
+	case "libraryId":
+		return p.library.ID
 	case "capabilities":
 		return playable
 	case "position":
@@ -188,7 +198,10 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return []string{t.TempDir()}
 	case "path":
 		return t.TempDir()
-	case "name", "displayName":
+	case "name", "displayName", "description":
+		if strings.HasSuffix(r.pattern, "/admin/roles") && name == "name" {
+			return "zarquon"
+		}
 		return "Zarquon"
 	case "permissions":
 		return []domain.Permission{domain.PermissionLibraryRead}
