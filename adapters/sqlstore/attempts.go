@@ -48,7 +48,7 @@ const acquirePlaces = `INSERT INTO auth_attempts AS a (key, allowed, failures, t
 		taken_until = (CASE WHEN a.taken_until > excluded.taken_until THEN a.taken_until ELSE excluded.taken_until END),
 		expires_at = (CASE WHEN a.expires_at > excluded.expires_at THEN a.expires_at ELSE excluded.expires_at END)
 	WHERE a.blocked_until <= @now AND (` + failuresNow + ` + ` + takenNow + ` < excluded.allowed OR (` + failuresNow + ` >= excluded.allowed AND ` + takenNow + ` = 0))
-	RETURNING a.key, a.generation`
+	RETURNING key, generation`
 
 // In a row that is offered, failures say what to do with those that are there: one more (1), forget them (-1), nothing (0).
 const settlePlaces = `INSERT INTO auth_attempts AS a (key, allowed, failures, taken, taken_until, generation, blocked_until, expires_at) VALUES @rows

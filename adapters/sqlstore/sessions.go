@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -93,9 +95,9 @@ func (r sessions) ByUser(ctx context.Context, user domain.ID, now time.Time) ([]
 	return list, nil
 }
 
-func (r sessions) Touch(ctx context.Context, id domain.ID, seen time.Time, ip, userAgent string) error {
-	res, err := r.db.NewUpdate().Model((*sessionRow)(nil)).Set("last_seen_at = ?", at(seen)).Set("ip = ?", ip).Set("user_agent = ?", userAgent).
-		Where("id = ?", id).Where("last_seen_at <= ?", at(seen)).Exec(ctx)
+func (r sessions) Touch(ctx context.Context, id domain.ID, use domain.SessionUse) error {
+	res, err := r.db.NewUpdate().Model((*sessionRow)(nil)).Set("last_seen_at = ?", at(use.At)).Set("expires_at = ?", at(use.ExpiresAt)).
+		Set("ip = ?", use.IP).Set("user_agent = ?", use.UserAgent).Where("id = ?", id).Where("last_seen_at <= ?", at(use.At)).Exec(ctx)
 	return r.changedOrThere(ctx, id, found(ctx, res, err, "session"))
 }
 
@@ -155,4 +157,42 @@ func (r sessions) DeleteExpired(ctx context.Context, before time.Time) (int, err
 	}
 	n, err := res.RowsAffected()
 	return int(n), translated(ctx, err, "session")
+}
+
+type deviceRow struct {
+	bun.BaseModel `bun:"table:session_devices,alias:d"`
+	ID            domain.ID `bun:",pk"`
+	UserID        domain.ID
+	Fingerprint   []byte
+	Name          string
+	CreatedAt     micros
+	LastSeenAt    micros
+}
+
+func (r sessions) NoteDevice(ctx context.Context, d domain.Device) (domain.Device, bool, error) {
+	var row deviceRow
+	err := r.db.NewSelect().Model(&row).Where("d.user_id = ?", d.UserID).Where("d.fingerprint = ?", d.Fingerprint).Scan(ctx)
+	switch {
+	case err == nil:
+		if d.LastSeenAt.Sub(row.LastSeenAt.time()) >= time.Minute {
+			row.LastSeenAt = at(d.LastSeenAt)
+			_, err = r.db.NewUpdate().Model(&row).Column("last_seen_at").WherePK().Exec(ctx)
+		}
+		d.ID, d.Name, d.CreatedAt, d.LastSeenAt = row.ID, row.Name, row.CreatedAt.time(), row.LastSeenAt.time()
+		return d, false, translated(ctx, err, "device")
+	case !errors.Is(err, sql.ErrNoRows):
+		return domain.Device{}, false, translated(ctx, err, "device")
+	}
+	others, err := r.db.NewSelect().Model((*deviceRow)(nil)).Where("d.user_id = ?", d.UserID).Exists(ctx)
+	if err != nil {
+		return domain.Device{}, false, translated(ctx, err, "device")
+	}
+	_, err = r.db.NewInsert().Model(&deviceRow{
+		ID: d.ID, UserID: d.UserID, Fingerprint: d.Fingerprint, Name: d.Name, CreatedAt: at(d.CreatedAt), LastSeenAt: at(d.LastSeenAt),
+	}).Exec(ctx)
+	return d, others, translated(ctx, err, "device")
+}
+
+func (r sessions) ForgetDevices(ctx context.Context, since time.Time) (int, error) {
+	return deleted(ctx, r.db.NewDelete().TableExpr("session_devices").Where("last_seen_at < ?", at(since)), "device")
 }

@@ -12,9 +12,12 @@ import (
 
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
-	"github.com/revenge-media/revenge/core/caching"
+	"github.com/revenge-media/revenge/core/activity"
+	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/mailing"
+	"github.com/revenge-media/revenge/core/mfa"
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/passwords"
@@ -28,6 +31,8 @@ const (
 	CodeInvalidCredentials = "auth.invalid_credentials" // Unauthenticated
 	CodeRefreshInvalid     = "auth.refresh_invalid"     // Unauthenticated: unknown, expired or used
 	CodeCookieInvalid      = "auth.cookie_invalid"      // Unauthenticated
+	CodeChallengeInvalid   = "auth.challenge_invalid"   // Unauthenticated: unknown, expired or used
+	CodeNoPassword         = "auth.no_password"         // Forbidden: the account cannot show one
 	CodeWrongCode          = "setup.wrong_code"         // Forbidden
 	CodeSetupDone          = "setup.done"               // NotFound: there is an administrator
 )
@@ -43,6 +48,10 @@ type Deps struct {
 	Access   *access.Service
 	Accounts *account.Service
 	Sessions *session.Service
+	Attempts *attempts.Guard
+	Factors  *mfa.Service
+	Mailing  *mailing.Service
+	Bus      bus.Bus
 	// NewSigner makes a signer of the server's keys, newest first.
 	NewSigner func(keys ...tokens.Key) (tokens.Signer, error)
 	Now       func() time.Time
@@ -73,106 +82,70 @@ type Tokens struct {
 	ExpiresIn time.Duration
 }
 
-// SignedIn is a new session.
-type SignedIn struct {
-	User    domain.User
-	Session domain.Session
-	Actor   domain.Actor
-	Tokens  Tokens
-}
-
 func invalidCredentials() error {
 	return fault.New(fault.Unauthenticated, CodeInvalidCredentials, "The user name or the password is wrong.")
 }
 
-// Login opens a session by user name or address and password. Accounts that do not exist or are disabled take as long and answer alike (S3).
-func (s *Service) Login(ctx context.Context, login, password string, client domain.Client) (SignedIn, error) {
+// Login opens a session by user name or address and password, or asks for a second factor. Accounts that do not exist or may not be used take as long,
+// answer alike, and count alike (S3, S4).
+func (s *Service) Login(ctx context.Context, login, password string, client domain.Client, o Options) (Outcome, error) {
 	user, hash, err := s.deps.Store.Read().Users.ByLogin(ctx, login)
-	if fault.IsNotFound(err) {
-		if err := s.deps.Hasher.Burn(ctx, password); err != nil {
-			return SignedIn{}, err
+	known := err == nil
+	if err != nil && !fault.IsNotFound(err) {
+		return Outcome{}, err
+	}
+	key := attempts.Login(login)
+	if known {
+		key = attempts.Account(user.ID)
+	}
+	var outdated bool
+	ok, err := s.deps.Attempts.Try(ctx, func(ctx context.Context) (ok bool, err error) {
+		if hash == "" { // no such account, or one without a password
+			return false, s.deps.Hasher.Burn(ctx, password)
 		}
-		return SignedIn{}, invalidCredentials()
-	}
+		ok, outdated, err = s.deps.Hasher.Verify(ctx, password, hash)
+		return ok && user.Usable(), err
+	}, key, attempts.Address(client.IP))
 	if err != nil {
-		return SignedIn{}, err
+		return Outcome{}, err
 	}
-	ok, outdated, err := s.deps.Hasher.Verify(ctx, password, hash)
-	if err != nil {
-		return SignedIn{}, err
-	}
-	if !ok || !user.Usable() {
-		return SignedIn{}, invalidCredentials()
+	if !ok {
+		about := &user
+		if !known {
+			about = nil
+		}
+		if err := s.failed(ctx, about, client, map[string]string{"method": string(domain.SignInPassword)}); err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{}, invalidCredentials()
 	}
 	fresh := hash
 	if outdated {
 		if fresh, err = s.deps.Hasher.Hash(ctx, password); err != nil {
-			return SignedIn{}, err
+			return Outcome{}, err
 		}
 	}
-	id := user.ID
-	opening := s.newSession(id, domain.SignInPassword, client)
-	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		// While the password was compared, it may have been changed, or the account disabled or removed.
-		user, err = tx.Users.Get(ctx, id)
-		if fault.IsNotFound(err) || (err == nil && !user.Usable()) {
-			return invalidCredentials()
-		}
-		if err != nil {
-			return err
-		}
-		if current, err := tx.Users.PasswordHash(ctx, id); err != nil {
-			return err
-		} else if current != hash {
-			return invalidCredentials()
-		}
-		if outdated {
-			if err := tx.Users.SetPasswordHash(ctx, id, fresh); err != nil {
+	return s.issue(ctx, entry{
+		user: user.ID, method: domain.SignInPassword, client: client, options: o, event: loginEvent(domain.SignInPassword), refused: invalidCredentials(),
+		within: func(ctx context.Context, tx store.Tx) error {
+			// While the password was compared, it may have been changed.
+			if err := unchanged(ctx, tx, user.ID, hash); err != nil || !outdated {
 				return err
 			}
-		}
-		user.LastLoginAt = &opening.session.CreatedAt
-		if err := tx.Users.Update(ctx, user); err != nil {
-			return err
-		}
-		return opening.store(ctx, tx)
-	})
-	if err != nil {
-		return SignedIn{}, err
-	}
-	s.deps.Sessions.ForgetUsers(ctx, id) // who last signed in when
-	return s.signedIn(ctx, user, opening)
-}
-
-// opening is a session that is about to be stored, with its first refresh token.
-type opening struct {
-	session domain.Session
-	token   refreshToken
-}
-
-func (s *Service) newSession(user domain.ID, method domain.SignInMethod, client domain.Client) opening {
-	now := domain.Stamp(s.deps.Now())
-	return opening{
-		session: domain.Session{
-			ID: domain.NewID(), UserID: user, Device: session.Device(client.UserAgent), UserAgent: session.Printable(client.UserAgent),
-			IP: client.IP, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(session.Lifetime), Method: method, AuthenticatedAt: now,
+			return tx.Users.SetPasswordHash(ctx, user.ID, fresh)
 		},
-		token: newRefreshToken(),
-	}
-}
-
-func (o opening) store(ctx context.Context, tx store.Tx) error {
-	return tx.Sessions.Create(ctx, o.session, domain.RefreshToken{
-		Hash: o.token.hash(), SessionID: o.session.ID, CreatedAt: o.session.CreatedAt, ExpiresAt: o.session.ExpiresAt,
 	})
 }
 
-func (s *Service) signedIn(ctx context.Context, user domain.User, o opening) (SignedIn, error) {
-	pair, err := s.tokens(ctx, o.session, o.token)
-	if err != nil {
-		return SignedIn{}, err
+// failed records a failure to show who one is. What was typed as a name that no account has is not kept: people type their passwords there.
+func (s *Service) failed(ctx context.Context, user *domain.User, client domain.Client, details map[string]string) error {
+	e := domain.Activity{Action: domain.ActivityLoginFailed, Details: details}
+	if user != nil {
+		e.UserID, e.Username = &user.ID, user.Username
 	}
-	return SignedIn{User: user, Session: o.session, Actor: session.ActorOf(user, o.session), Tokens: pair}, nil
+	return s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+		return activity.Record(ctx, tx, s.deps.Now(), domain.Actor{Client: client}, e)
+	})
 }
 
 // tokens signs an access token that ends with the session at the latest.
@@ -189,7 +162,7 @@ func (s *Service) tokens(ctx context.Context, of domain.Session, refresh refresh
 
 // Logout ends the session that the actor acts by: tokens, cookie and streams with it.
 func (s *Service) Logout(ctx context.Context, actor domain.Actor) error {
-	return s.deps.Sessions.Revoke(ctx, actor, actor.SessionID)
+	return s.deps.Sessions.Logout(ctx, actor)
 }
 
 // AuthenticateBearer returns who an access token makes act. The session behind it is checked at each call (S7).
@@ -247,9 +220,4 @@ func (s *Service) Check(ctx context.Context, actor domain.Actor, p domain.Permis
 // Seen notes that a session was used, at most once a minute.
 func (s *Service) Seen(ctx context.Context, of domain.Session, ip, userAgent string) {
 	s.deps.Sessions.Seen(ctx, of, ip, userAgent)
-}
-
-// announceSession tells every process that a session changed.
-func announceSession(ctx context.Context, tx store.Tx, id domain.ID) error {
-	return tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, id)...)
 }

@@ -139,7 +139,7 @@ func TestLoginTellsNothingButRightOrWrong(t *testing.T) {
 		}
 		var messages []string
 		for _, c := range [][2]string{{"nobody", identity.Password}, {"anna", "wrong"}, {"bert", identity.Password}, {"bert", "wrong"}, {"", ""}} {
-			_, err := p.Auth.Login(ctx, c[0], c[1], domain.Client{})
+			_, err := p.Auth.Login(ctx, c[0], c[1], domain.Client{}, auth.Options{})
 			wantCode(t, err, fault.Unauthenticated, auth.CodeInvalidCredentials)
 			messages = append(messages, err.Error())
 		}
@@ -180,7 +180,7 @@ func TestManyRightLoginsAtOnceAllSucceed(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
-				if _, err := p.Auth.Login(context.Background(), "anna", identity.Password, domain.Client{}); err != nil {
+				if _, err := p.Auth.Login(context.Background(), "anna", identity.Password, domain.Client{}, auth.Options{}); err != nil {
 					t.Error(err)
 				}
 			})

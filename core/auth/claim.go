@@ -141,9 +141,7 @@ func (s *Service) Claim(ctx context.Context, code string, owner account.NewUser,
 	if err != nil {
 		return SignedIn{}, err
 	}
-	opening := s.newSession(user.ID, domain.SignInClaim, client)
-	user.LastLoginAt = &opening.session.CreatedAt
-	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+	take := func(ctx context.Context, tx store.Tx) error {
 		if admins, err := tx.Users.CountAdmins(ctx); err != nil {
 			return err
 		} else if admins > 0 {
@@ -163,13 +161,13 @@ func (s *Service) Claim(ctx context.Context, code string, owner account.NewUser,
 		if err := tx.Users.Create(ctx, user, hash); err != nil {
 			return err
 		}
-		if err := opening.store(ctx, tx); err != nil {
-			return err
-		}
 		return tx.Events.Publish(ctx, caching.Changed(bus.TopicUser, user.ID)...)
+	}
+	outcome, err := s.issue(ctx, entry{
+		user: user.ID, method: domain.SignInClaim, client: client, event: domain.Activity{Action: domain.ActivityClaimed}, refused: setupDone(), within: take,
 	})
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s.signedIn(ctx, user, opening)
+	return *outcome.SignedIn, nil // an account that was just made has no second factor
 }

@@ -85,6 +85,14 @@ type Session struct {
 	AuthenticatedAt time.Time `json:"authenticatedAt"`
 }
 
+// SessionUse is what a use of a session changes.
+type SessionUse struct {
+	At        time.Time
+	ExpiresAt time.Time
+	IP        string
+	UserAgent string
+}
+
 // SignInMethod is how a session was opened.
 type SignInMethod string
 

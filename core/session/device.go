@@ -1,6 +1,10 @@
 package session
 
-import "strings"
+import (
+	"crypto/sha256"
+	"regexp"
+	"strings"
+)
 
 // Device names a browser or client for its owner, e.g. "Firefox on Linux". User agents claim to be each other, so the order of the tables
 // is the more particular first.
@@ -43,4 +47,13 @@ func match(s string, table [][2]string) string {
 		}
 	}
 	return ""
+}
+
+// versions are what changes in a user agent when its software is updated.
+var versions = regexp.MustCompile(`[0-9]+([._][0-9A-Za-z]+)*`)
+
+// Fingerprint tells devices apart by what clients say of themselves, without versions: SHA-256, 32 bytes. It proves nothing, as anybody may say the same.
+func Fingerprint(userAgent string) []byte {
+	sum := sha256.Sum256([]byte(versions.ReplaceAllString(Printable(userAgent), "")))
+	return sum[:]
 }

@@ -4,11 +4,13 @@ package session
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -23,6 +25,9 @@ const CodeEnded = "session.ended"
 // Lifetime is how long a session lasts at most, however active it is (S5).
 const Lifetime = 30 * 24 * time.Hour
 
+// keepDevices is how long a device is known that is not used any more.
+const keepDevices = 400 * 24 * time.Hour
+
 // touchEvery is how often LastSeenAt is written.
 const touchEvery = time.Minute
 
@@ -32,8 +37,12 @@ type Deps struct {
 	Access *access.Service
 	Cache  cache.Cache
 	Bus    bus.Bus
-	Now    func() time.Time
-	Logger *slog.Logger
+	// Idle is how long a session lasts without use.
+	Idle func(ctx context.Context) (time.Duration, error)
+	// MustEnrol tells whether an account has to add a second factor before anything else. It is asked at every request.
+	MustEnrol func(ctx context.Context, user domain.User) (bool, error)
+	Now       func() time.Time
+	Logger    *slog.Logger
 }
 
 // Service checks, lists and ends sessions.
@@ -89,7 +98,8 @@ func (s *Service) Authenticate(ctx context.Context, id domain.ID) (domain.Actor,
 	if !user.Usable() {
 		return domain.Actor{}, domain.Session{}, ended()
 	}
-	return ActorOf(user, session), session, nil
+	actor, err := s.ActorOf(ctx, user, session)
+	return actor, session, err
 }
 
 // User returns an account as every request looks at it: at most a second old, and without a query for each.
@@ -100,10 +110,21 @@ func (s *Service) User(ctx context.Context, id domain.ID) (domain.User, error) {
 }
 
 // ActorOf is who a session makes act.
-func ActorOf(u domain.User, s domain.Session) domain.Actor {
+func (s *Service) ActorOf(ctx context.Context, u domain.User, of domain.Session) (domain.Actor, error) {
+	must, err := s.deps.MustEnrol(ctx, u)
 	return domain.Actor{
-		UserID: u.ID, SessionID: s.ID, Username: u.Username, Roles: u.Roles, MFAVerified: s.MFAVerified, AuthenticatedAt: s.AuthenticatedAt,
+		UserID: u.ID, SessionID: of.ID, Username: u.Username, Roles: u.Roles, MFAVerified: of.MFAVerified, AuthenticatedAt: of.AuthenticatedAt, MustEnrol: must,
+	}, err
+}
+
+// Expiry is when a session that was opened at created ends if it is not used after now.
+func (s *Service) Expiry(ctx context.Context, created, now time.Time) (time.Time, error) {
+	idle, err := s.deps.Idle(ctx)
+	end := created.Add(Lifetime)
+	if last := now.Add(idle); last.Before(end) {
+		end = last
 	}
+	return domain.Stamp(end), err
 }
 
 func ended() error {
@@ -117,7 +138,7 @@ func endedIfAbsent(err error) error {
 	return err
 }
 
-// Seen notes that a session was used, once a minute. It is no use to fail a request over it, so errors are only logged.
+// Seen notes that a session was used, once a minute, so that it lasts longer. It is no use to fail a request over it, so errors are only logged.
 func (s *Service) Seen(ctx context.Context, session domain.Session, ip, userAgent string) {
 	now := domain.Stamp(s.deps.Now())
 	if now.Sub(session.LastSeenAt) < touchEvery {
@@ -136,9 +157,12 @@ func (s *Service) Seen(ctx context.Context, session domain.Session, ip, userAgen
 	if !due {
 		return
 	}
-	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		return tx.Sessions.Touch(ctx, session.ID, now, ip, Printable(userAgent))
-	})
+	expires, err := s.Expiry(ctx, session.CreatedAt, now)
+	if err == nil {
+		err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+			return tx.Sessions.Touch(ctx, session.ID, domain.SessionUse{At: now, ExpiresAt: expires, IP: ip, UserAgent: Printable(userAgent)})
+		})
+	}
 	if err != nil {
 		s.deps.Logger.WarnContext(ctx, "a session's last use was not noted", "error", err)
 		return
@@ -174,12 +198,28 @@ func (s *Service) List(ctx context.Context, actor domain.Actor) ([]domain.Sessio
 
 // Revoke ends one of the actor's sessions, its own or another; somebody else's is NotFound. Its tokens, cookie and streams end with it.
 func (s *Service) Revoke(ctx context.Context, actor domain.Actor, id domain.ID) error {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+	if err := s.mayEnd(ctx, actor, domain.PermissionSession); err != nil {
 		return err
 	}
-	if err := access.Interactive(actor); err != nil {
+	return s.end(ctx, actor, id, domain.ActivitySessionRevoked)
+}
+
+// Logout ends the session that the actor acts by.
+func (s *Service) Logout(ctx context.Context, actor domain.Actor) error {
+	if err := s.mayEnd(ctx, actor, domain.PermissionEnrol); err != nil {
 		return err
 	}
+	return s.end(ctx, actor, actor.SessionID, domain.ActivityLogout)
+}
+
+func (s *Service) mayEnd(ctx context.Context, actor domain.Actor, p domain.Permission) error {
+	if err := s.deps.Access.Authorize(ctx, actor, p); err != nil {
+		return err
+	}
+	return access.Interactive(actor)
+}
+
+func (s *Service) end(ctx context.Context, actor domain.Actor, id domain.ID, action string) error {
 	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		session, err := tx.Sessions.Get(ctx, id)
 		if err != nil {
@@ -188,7 +228,14 @@ func (s *Service) Revoke(ctx context.Context, actor domain.Actor, id domain.ID) 
 		if session.UserID != actor.UserID && !actor.System {
 			return fault.New(fault.NotFound, "session.not_found", "There is no such session.")
 		}
-		if err := tx.Sessions.Revoke(ctx, id, domain.Stamp(s.deps.Now())); err != nil {
+		now := s.deps.Now()
+		if err := tx.Sessions.Revoke(ctx, id, domain.Stamp(now)); err != nil {
+			return err
+		}
+		err = activity.Record(ctx, tx, now, actor, domain.Activity{
+			Action: action, ResourceType: "session", ResourceID: id.String(), ResourceName: session.Device, Success: true,
+		})
+		if err != nil {
 			return err
 		}
 		return tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, id)...)
@@ -201,10 +248,7 @@ func (s *Service) Revoke(ctx context.Context, actor domain.Actor, id domain.ID) 
 
 // RevokeAll ends all of the actor's sessions, with keepCurrent all but the one it acts by.
 func (s *Service) RevokeAll(ctx context.Context, actor domain.Actor, keepCurrent bool) error {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
-		return err
-	}
-	if err := access.Interactive(actor); err != nil {
+	if err := s.mayEnd(ctx, actor, domain.PermissionSession); err != nil {
 		return err
 	}
 	var except *domain.ID
@@ -213,7 +257,13 @@ func (s *Service) RevokeAll(ctx context.Context, actor domain.Actor, keepCurrent
 	}
 	var revoked []domain.ID
 	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		revoked, err = tx.Sessions.RevokeUser(ctx, actor.UserID, domain.Stamp(s.deps.Now()), except)
+		now := s.deps.Now()
+		if revoked, err = tx.Sessions.RevokeUser(ctx, actor.UserID, domain.Stamp(now), except); err != nil {
+			return err
+		}
+		err = activity.Record(ctx, tx, now, actor, domain.Activity{
+			Action: domain.ActivitySessionRevoked, ResourceType: "session", Success: true, Details: map[string]string{"sessions": strconv.Itoa(len(revoked))},
+		})
 		if err != nil {
 			return err
 		}
@@ -225,10 +275,26 @@ func (s *Service) RevokeAll(ctx context.Context, actor domain.Actor, keepCurrent
 	return err
 }
 
+// EndOthers ends whatever else an account is used by when its credentials change: its other sessions with their refresh tokens, and its trusted devices
+// (S9). Call Forget with what it returns after the commit.
+func EndOthers(ctx context.Context, tx store.Tx, now time.Time, actor domain.Actor) (ended []domain.ID, err error) {
+	ended, err = tx.Sessions.RevokeUser(ctx, actor.UserID, domain.Stamp(now), &actor.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.MFA.DeleteTrustedDevices(ctx, actor.UserID); err != nil {
+		return nil, err
+	}
+	return ended, tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, ended...)...)
+}
+
 // DeleteExpired removes sessions that ended by themselves, with their tokens, and returns how many: the server's own housekeeping.
 func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		deleted, err = tx.Sessions.DeleteExpired(ctx, s.deps.Now())
+		if deleted, err = tx.Sessions.DeleteExpired(ctx, s.deps.Now()); err != nil {
+			return err
+		}
+		_, err = tx.Sessions.ForgetDevices(ctx, s.deps.Now().Add(-keepDevices))
 		return err
 	})
 	return deleted, err

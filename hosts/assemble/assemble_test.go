@@ -82,7 +82,7 @@ func TestWhatIsWrittenIsThereAfterTheNextOpenOnBothDatabases(t *testing.T) {
 			t.Fatalf("closing twice: %v", err)
 		}
 		again := open(t, c)
-		if actor, _, err := again.Core.Auth.AuthenticateBearer(t.Context(), in.Tokens.AccessToken); err != nil || actor.Username != "ann" {
+		if actor, _, err := again.Core.Auth.AuthenticateBearer(t.Context(), in.SignedIn.Tokens.AccessToken); err != nil || actor.Username != "ann" {
 			t.Errorf("the token after a restart: %+v %v", actor, err)
 		}
 		if actor, _, err := again.Core.Auth.AuthenticateCookie(t.Context(), cookie); err != nil || actor.Username != "ann" {

@@ -197,7 +197,7 @@ func TestS7ASessionThatEndsIsRefusedWithinASecondWhateverItWasShownBy(t *testing
 		t.Run(name, func(t *testing.T) {
 			in := world.Decode[httpd.SignIn](t, s.Anonymous().Post(t, "/auth/login", map[string]any{"login": ulf.User.Username, "password": world.Password}), http.StatusOK)
 			bearer := s.Bearer(in.AccessToken)
-			browser := s.Browser(world.Account{Session: in.Session})
+			browser := s.Browser(world.Account{Session: *in.Session})
 			for _, c := range []world.Client{bearer, browser} {
 				if got := c.Get(t, "/users/me"); got.Status != http.StatusOK {
 					t.Fatalf("before it ended: %d", got.Status)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/library"
@@ -104,11 +105,11 @@ func TestWhatIsTakenAwayMidPlayEndsWithinASecond(t *testing.T) {
 	}{
 		"a sign-out": {shared, domain.RoleUser, func(t *testing.T, a world.Account) error { return w.Auth.Logout(t.Context(), a.Actor) }, http.StatusUnauthorized},
 		"the end of the session from another one": {shared, domain.RoleUser, func(t *testing.T, a world.Account) error {
-			other, err := w.Auth.Login(t.Context(), a.User.Username, world.Password, domain.Client{})
+			other, err := w.Auth.Login(t.Context(), a.User.Username, world.Password, domain.Client{}, auth.Options{})
 			if err != nil {
 				return err
 			}
-			return w.Sessions.Revoke(t.Context(), other.Actor, a.Session.ID)
+			return w.Sessions.Revoke(t.Context(), other.SignedIn.Actor, a.Session.ID)
 		}, http.StatusUnauthorized},
 		"an account that is disabled": {shared, domain.RoleUser, func(t *testing.T, a world.Account) error {
 			_, err := w.Core.Account.SetDisabled(t.Context(), admin, a.User.ID, true)

@@ -294,12 +294,3 @@ func (s *Server) oidcCallback(ctx context.Context, in *oidcCallbackInput) (*foun
 	session := finished.Outcome.SignedIn.Session
 	return onward(finished.ReturnTo, used, s.sessionCookie(in.request, s.core.Auth.CookieFor(session), session)), nil
 }
-
-// deviceToken is the browser's token of a trusted device, "" without one.
-func (s *Server) deviceToken(r *http.Request) string {
-	cookie, err := r.Cookie(cookieName(s.isSecure(r)) + "-device")
-	if err != nil {
-		return ""
-	}
-	return cookie.Value
-}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/playback"
 	"github.com/revenge-media/revenge/hosts/config"
@@ -61,11 +62,11 @@ func TestS30NoRouteTakesInputBeyondItsLimits(t *testing.T) {
 			}
 		}
 		if strings.Contains(pattern, "/logout") || method == http.MethodDelete && strings.HasSuffix(pattern, "/sessions") { // that session has ended
-			in, err := w.Auth.Login(t.Context(), "ann", world.Password, domain.Client{})
+			in, err := w.Auth.Login(t.Context(), "ann", world.Password, domain.Client{}, auth.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			ann = s.Bearer(in.Tokens.AccessToken)
+			ann = s.Bearer(in.SignedIn.Tokens.AccessToken)
 		}
 	}
 	if lists < 100 {

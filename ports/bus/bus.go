@@ -35,6 +35,8 @@ const (
 	TopicAccess Topic = "access"
 	// TopicAPIKey carries ids of API keys that were changed or revoked.
 	TopicAPIKey Topic = "apikey"
+	// TopicKeys says that the server's own keys changed.
+	TopicKeys Topic = "keys"
 	// TopicPolicy carries names of roles whose permissions or parents changed.
 	TopicPolicy Topic = "policy"
 	// TopicScan carries ids of scans that progressed.

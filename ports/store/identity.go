@@ -40,8 +40,8 @@ type Sessions interface {
 	Get(ctx context.Context, id domain.ID) (domain.Session, error)
 	// ByUser lists sessions that are not revoked and not expired at now, latest seen first.
 	ByUser(ctx context.Context, user domain.ID, now time.Time) ([]domain.Session, error)
-	// Touch sets LastSeenAt, IP and UserAgent; it never goes back in time.
-	Touch(ctx context.Context, id domain.ID, at time.Time, ip, userAgent string) error
+	// Touch sets LastSeenAt, ExpiresAt, IP and UserAgent; LastSeenAt never goes back in time.
+	Touch(ctx context.Context, id domain.ID, use domain.SessionUse) error
 	// Revoke sets RevokedAt if it is not set. NotFound.
 	Revoke(ctx context.Context, id domain.ID, at time.Time) error
 	// RevokeUser revokes all of a user's sessions but except, and returns their ids.
@@ -53,6 +53,12 @@ type Sessions interface {
 	Rotate(ctx context.Context, hash []byte, at time.Time, next domain.RefreshToken) (rotated bool, err error)
 	// DeleteExpired removes sessions that ended before, with their tokens, and returns how many.
 	DeleteExpired(ctx context.Context, before time.Time) (int, error)
+
+	// NoteDevice stores a device of an account, or finds the one with its fingerprint and notes its use, at most once a minute. unknown is true when it
+	// was not known and others of the account were.
+	NoteDevice(ctx context.Context, d domain.Device) (stored domain.Device, unknown bool, err error)
+	// ForgetDevices removes devices that were not used since, and returns how many.
+	ForgetDevices(ctx context.Context, since time.Time) (int, error)
 }
 
 // Challenges keeps what clients were asked and have not answered yet.

@@ -134,7 +134,9 @@ var _ = declare("users",
 			"user.not_found SavePreferences": func(ctx context.Context, tx store.Tx) error {
 				return tx.Users.SavePreferences(ctx, none, domain.Preferences{})
 			},
-			"session.not_found Touch":  func(ctx context.Context, tx store.Tx) error { return tx.Sessions.Touch(ctx, none, now, "", "") },
+			"session.not_found Touch": func(ctx context.Context, tx store.Tx) error {
+				return tx.Sessions.Touch(ctx, none, domain.SessionUse{At: now, ExpiresAt: now})
+			},
 			"session.not_found Revoke": func(ctx context.Context, tx store.Tx) error { return tx.Sessions.Revoke(ctx, none, now) },
 			"refresh_token.not_found Rotate": func(ctx context.Context, tx store.Tx) error {
 				_, err := tx.Sessions.Rotate(ctx, []byte("none"), now, domain.RefreshToken{Hash: []byte("next")})
@@ -236,12 +238,12 @@ var _ = declare("sessions",
 		s := aSession(t, h.Store, aUser(t, h.Store, "user").ID, "a", nil)
 		later := s.LastSeenAt.Add(time.Minute)
 		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
-			return tx.Sessions.Touch(ctx, s.ID, later, "192.0.2.1", "new")
+			return tx.Sessions.Touch(ctx, s.ID, domain.SessionUse{At: later, ExpiresAt: later.Add(time.Hour), IP: "192.0.2.1", UserAgent: "new"})
 		})
 		update(t, h.Store, func(ctx context.Context, tx store.Tx) error {
-			return tx.Sessions.Touch(ctx, s.ID, s.LastSeenAt, "192.0.2.2", "old")
+			return tx.Sessions.Touch(ctx, s.ID, domain.SessionUse{At: s.LastSeenAt, ExpiresAt: s.LastSeenAt, IP: "192.0.2.2", UserAgent: "old"})
 		})
-		s.LastSeenAt, s.IP, s.UserAgent = later, "192.0.2.1", "new"
+		s.LastSeenAt, s.ExpiresAt, s.IP, s.UserAgent = later, later.Add(time.Hour), "192.0.2.1", "new"
 		got, err := h.Store.Read().Sessions.Get(deadline(t), s.ID)
 		if err != nil {
 			t.Fatal(err)

@@ -131,10 +131,11 @@ func (w *World) Account(t testing.TB, name string, roles ...domain.RoleName) Acc
 
 func (w *World) login(t testing.TB, name string) Account {
 	t.Helper()
-	in, err := w.Auth.Login(t.Context(), name, Password, domain.Client{IP: "127.0.0.1", UserAgent: "test"})
+	outcome, err := w.Auth.Login(t.Context(), name, Password, domain.Client{IP: "127.0.0.1", UserAgent: "test"}, auth.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	in := outcome.SignedIn
 	return Account{User: in.User, Session: in.Session, Actor: in.Actor, Tokens: in.Tokens}
 }
 
