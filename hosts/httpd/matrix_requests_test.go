@@ -117,6 +117,8 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 			return []string{h.bystanderKey.String()}
 		case strings.Contains(pattern, "/sessions/"):
 			return []string{h.bystander.Session.ID.String()}
+		case strings.Contains(pattern, "/webauthn/credentials/"), strings.Contains(pattern, "/trusted-devices/"):
+			return []string{domain.NewID().String()}
 		case strings.Contains(pattern, "/jobs/"):
 			return []string{h.job}
 		}
