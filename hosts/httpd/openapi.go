@@ -16,7 +16,7 @@ func errorsOf(r Route, guarded bool) []int {
 	if guarded {
 		codes = append(codes, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 	}
-	if expensive[r.Method+" "+base+r.Path] {
+	if expensive(r.Method, r.Path, r.Permission) {
 		codes = append(codes, http.StatusTooManyRequests)
 	}
 	if strings.Contains(r.Path, "{") {

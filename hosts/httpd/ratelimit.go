@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/ratelimit"
 )
@@ -16,19 +18,19 @@ import (
 // what a household behind one address does, and stands before what counts failures of an account (S4).
 var perAddress = ratelimit.Rate{Requests: 60, Per: time.Minute}
 
-// expensive are the anonymous routes that perAddress is for, each by itself.
-var expensive = map[string]bool{
-	"POST " + base + "/setup/check": true, "POST " + base + "/setup/claim": true,
-	"POST " + base + "/auth/login": true,
+// expensive tells whether perAddress is for a route, each by itself: the anonymous ones that do something, but the exchange of refresh tokens, of which
+// every client behind an address needs its own.
+func expensive(method, path string, permission domain.Permission) bool {
+	return permission == domain.PermissionPublic && path != "/auth/refresh" && (method == http.MethodPost || strings.HasPrefix(path, "/auth/oidc/{provider}/"))
 }
 
 // admitted refuses a request to an expensive route when its address sent too many. Forwarded addresses count only from trusted proxies (S29). A
 // limiter that is out of reach stops nobody: accounts have their own guard.
-func (s *Server) admitted(w http.ResponseWriter, r *http.Request, route string) error {
-	if !expensive[route] {
+func (s *Server) admitted(w http.ResponseWriter, r *http.Request, route Route) error {
+	if !expensive(route.Method, route.Path, route.Permission) {
 		return nil
 	}
-	decision, err := s.core.Limiter.Allow(r.Context(), "address:"+route+":"+network(clientIP(r)), perAddress)
+	decision, err := s.core.Limiter.Allow(r.Context(), "address:"+route.ID+":"+network(clientIP(r)), perAddress)
 	if err != nil {
 		s.logger.WarnContext(r.Context(), "the requests of an address cannot be counted", "requestId", requestID(r.Context()), "error", err)
 		return nil
