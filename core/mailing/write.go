@@ -24,7 +24,7 @@ const (
 	PasswordChanged     Template = "passwordChanged"     // when, ip, device
 	EmailChanged        Template = "emailChanged"        // email (the new one), when; goes to the old address
 	NewDevice           Template = "newDevice"           // device, ip, when
-	SecondFactorChanged Template = "secondFactorChanged" // change, when, ip, device
+	SecondFactorChanged Template = "secondFactorChanged" // change (a key of the texts), when, ip, device
 	BackupCodeUsed      Template = "backupCodeUsed"      // remaining, when, ip, device
 	AccountDeleted      Template = "accountDeleted"      // purgeAt
 	AddressInUse        Template = "addressInUse"        // when; somebody wanted an account with an address that has one
@@ -39,7 +39,7 @@ var Templates = []Template{
 var (
 	//go:embed texts
 	texts embed.FS
-	// catalogues are the texts by language and key: "<template>.subject", ".text" (paragraphs, an empty line between two) and ".button".
+	// catalogues are the texts by language and key: "<template>.subject", ".text" (paragraphs, an empty line between two), ".button", and ".<value's name>.<value>" for values that are said in words.
 	catalogues = loadCatalogues()
 
 	htmlLayout = htmltemplate.Must(htmltemplate.ParseFS(texts, "texts/layout.html"))
@@ -86,6 +86,9 @@ func write(m Message, server, language string) (written, error) {
 	catalogue := catalogues[language]
 	values := map[string]string{"server": server, "name": m.ToName}
 	for name, value := range m.Data {
+		if said, ok := catalogue[string(m.Template)+"."+name+"."+value]; ok {
+			value = said // what happened, in the reader's language
+		}
 		values[name] = value
 	}
 	said := func(key string) string { text, _ := filled(catalogue[key], values); return text }
