@@ -176,7 +176,7 @@ func (s *Service) Unlink(ctx context.Context, actor domain.Actor, provider strin
 	return err
 }
 
-// anotherWay refuses to leave an account without any way to sign in: a password, or one of these links by a provider that is on.
+// anotherWay refuses to leave an account without any way to sign in: a password, a passkey, or one of these links by a provider that is on.
 func anotherWay(ctx context.Context, tx store.Tx, user domain.ID, left []Linked) error {
 	hash, err := tx.Users.PasswordHash(ctx, user)
 	if err != nil {
@@ -184,6 +184,9 @@ func anotherWay(ctx context.Context, tx store.Tx, user domain.ID, left []Linked)
 	}
 	if hash != "" || slices.ContainsFunc(left, func(l Linked) bool { return l.Provider.Enabled }) {
 		return nil
+	}
+	if passkeys, err := tx.MFA.Passkeys(ctx, user); err != nil || len(passkeys) > 0 {
+		return err
 	}
 	return fault.New(fault.Conflict, CodeLastWay, "You could not sign in any more. Set a password first.")
 }
