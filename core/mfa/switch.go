@@ -152,18 +152,6 @@ func (s *Service) Reset(ctx context.Context, actor domain.Actor, user domain.ID)
 	return shortPassword, err
 }
 
-// ResetFor is Reset by the server itself, for the account that logs in by this name or address.
-func (s *Service) ResetFor(ctx context.Context, actor domain.Actor, login string) (user domain.User, shortPassword bool, err error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionUserManage); err != nil {
-		return domain.User{}, false, err
-	}
-	if user, _, err = s.deps.Store.Read().Users.ByLogin(ctx, login); err != nil {
-		return domain.User{}, false, err
-	}
-	shortPassword, err = s.Reset(ctx, actor, user.ID)
-	return user, shortPassword, err
-}
-
 // clear removes all that an account has of second factors.
 func (s *Service) clear(ctx context.Context, tx store.Tx, user domain.ID, now time.Time) error {
 	if err := tx.MFA.DeleteTOTP(ctx, user); err != nil && !fault.IsNotFound(err) {
