@@ -117,7 +117,7 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 			return []string{h.bystanderKey.String()}
 		case strings.Contains(pattern, "/sessions/"):
 			return []string{h.bystander.Session.ID.String()}
-		case strings.Contains(pattern, "/webauthn/credentials/"), strings.Contains(pattern, "/trusted-devices/"):
+		case strings.Contains(pattern, "/webauthn/credentials/"), strings.Contains(pattern, "/trusted-devices/"), strings.Contains(pattern, "/invitations/"):
 			return []string{domain.NewID().String()}
 		case strings.Contains(pattern, "/jobs/"):
 			return []string{h.job}
@@ -227,11 +227,15 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return "off"
 	case "login", "username":
 		return "zarquon"
-	case "password":
+	case "password", "currentPassword":
 		return world.Password
+	case "roles":
+		return []domain.RoleName{domain.RoleUser}
+	case "expiresInDays":
+		return 7
 	case "email":
 		return "zarquon@example.org"
-	case "refreshToken", "code":
+	case "refreshToken", "code", "invitation":
 		return "no token of anybody's"
 	}
 	t.Fatalf("what does the field %q say in the body of %s? Say so in field.", name, r)
