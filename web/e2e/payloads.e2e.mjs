@@ -261,7 +261,12 @@ describe('S25: names are text on every page', { timeout: 300_000 }, () => {
 
 	test('history, settings with sessions, and addresses that lead nowhere', async () => {
 		await harmless(me, '/history', `Title 0 ${payloads[0]}`);
-		await harmless(me, '/settings', owner.displayName, device);
+		await harmless(me, '/settings', owner.displayName);
+		await harmless(me, '/settings/sessions', device);
+		await harmless(me, '/settings/activity', device);
+		for (const page of ['security', 'keys', 'links', 'appearance', 'playback'])
+			await harmless(me, `/settings/${page}`);
+		await harmless(me, `/settings/links#error=${encodeURIComponent(payloads[0])}`);
 		for (const payload of payloads.slice(0, 4))
 			await harmless(
 				me,
@@ -318,6 +323,16 @@ describe('S25: names are text on every page', { timeout: 300_000 }, () => {
 			await stranger.context.clearCookies();
 		}
 		await harmless(stranger, `/setup#code=${payloads[0]}`);
+		for (const at of [
+			'register#invitation',
+			'verify#code',
+			'reset#code',
+			'confirm-email#code',
+			'forgot#code',
+			'login#error',
+			'login#challenge'
+		])
+			await harmless(stranger, `/${at}=${encodeURIComponent(payloads[0])}`);
 		await stranger.context.close();
 	});
 });

@@ -340,6 +340,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 					[signed, 'movie', `/movies/${film.id}`],
 					[signed, 'history', '/history'],
 					[signed, 'settings', '/settings'],
+					[signed, 'security', '/settings/security'],
 					[signed, 'libraries', '/admin/libraries'],
 					[signed, 'library', `/admin/libraries/${lib.id}`],
 					[signed, 'library-new', '/admin/libraries/new'],

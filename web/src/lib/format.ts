@@ -66,6 +66,10 @@ export const percent = (share: number) =>
 export const date = (at: string | Date) =>
 	new Intl.DateTimeFormat(getLocale(), { dateStyle: 'long' }).format(new Date(at));
 
+/** "22 November 2026 at 14:07". */
+export const dateTime = (at: string | Date) =>
+	new Intl.DateTimeFormat(getLocale(), { dateStyle: 'long', timeStyle: 'short' }).format(new Date(at));
+
 /** "14 seconds ago". */
 export function ago(at: string | Date, now = Date.now()): string {
 	const seconds = (new Date(at).getTime() - now) / 1000;

@@ -1,9 +1,12 @@
 import { redirect } from '@sveltejs/kit';
 import { goto } from '$app/navigation';
 import { api, type Me, type ServerSettings } from '$lib/api';
-import { signedOut } from '$lib/api/client';
+import type { SignIn } from '$lib/api/account';
+import { hears } from '$lib/api/client';
 import { asProblem } from '$lib/api/problem';
+import { kept } from '$lib/kept.svelte';
 import { getLocale, isLocale, setLocale } from '$lib/paraglide/runtime';
+import { proof } from '$lib/proof.svelte';
 
 /** Who is signed in, and what the server says about itself. The credential is a cookie that scripts cannot read. */
 class SessionStore {
@@ -11,12 +14,16 @@ class SessionStore {
 	settings = $state<ServerSettings>();
 
 	constructor() {
-		signedOut.handler = () => {
+		hears.signedOut = () => {
 			if (!this.me) return;
 			this.me = undefined;
 			const here = location.pathname + location.search;
 			void goto(`/login?next=${encodeURIComponent(here)}`, { replaceState: true });
 		};
+		hears.mustEnrol = () => {
+			if (location.pathname !== '/enrol') void goto('/enrol', { replaceState: true });
+		};
+		hears.proof = (why) => proof.ask(why);
 	}
 
 	can = (permission: string) => this.me?.permissions.includes(permission) ?? false;
@@ -31,7 +38,7 @@ class SessionStore {
 
 	/** Lets signed-in people pass; sends others to set-up or sign-in and back. */
 	async require(url: URL): Promise<Me> {
-		if (this.me) return this.me;
+		if (this.me && !this.me.mustEnrol) return this.me;
 		const settings = await this.loadSettings();
 		if (settings.setupRequired) redirect(307, '/setup');
 		try {
@@ -39,16 +46,36 @@ class SessionStore {
 		} catch (error) {
 			if (asProblem(error).status === 401)
 				redirect(307, `/login?next=${encodeURIComponent(url.pathname + url.search)}`);
+			if (asProblem(error).code === 'auth.enrolment_required') redirect(307, '/enrol');
 			throw error;
 		}
-		void this.#applyLanguage();
+		if (this.me.mustEnrol) {
+			if (url.pathname !== '/enrol') redirect(307, '/enrol');
+			return this.me;
+		}
+		void this.#applyPreferences();
 		return this.me;
 	}
 
-	signedIn(me: Me) {
-		this.me = me;
+	/** Reads the account again, after it was changed. */
+	async refresh() {
+		this.me = await api.me();
+	}
+
+	/** Takes the answer of a sign-in; what it does not tell of the account is read at once. */
+	async signedIn({ user, session, permissions, mustEnrol }: SignIn) {
+		if (!user || !session) return;
+		this.me = {
+			user,
+			session,
+			permissions: permissions ?? [],
+			mustEnrol: mustEnrol ?? false,
+			hasPassword: true,
+			mfaEnabled: session.mfaVerified
+		};
 		if (this.settings) this.settings = { ...this.settings, setupRequired: false };
-		void this.#applyLanguage();
+		await this.refresh().catch(() => {});
+		if (!this.me?.mustEnrol) void this.#applyPreferences();
 	}
 
 	async signOut() {
@@ -58,8 +85,9 @@ class SessionStore {
 		location.assign('/login');
 	}
 
-	/** The account's language wins over the browser's. */
-	async #applyLanguage() {
+	/** The account's language and looks win over the browser's. */
+	async #applyPreferences() {
+		void kept.load();
 		const { language } = await api.preferences.get();
 		if (isLocale(language) && language !== getLocale()) void setLocale(language);
 	}

@@ -40,8 +40,6 @@ export const api = {
 			bodyOf(client.POST('/api/v1/setup/claim', { body: { ...body, cookie: true } }))
 	},
 	auth: {
-		login: (login: string, password: string) =>
-			bodyOf(client.POST('/api/v1/auth/login', { body: { login, password, cookie: true } })),
 		logout: () => bodyOf(client.POST('/api/v1/auth/logout'))
 	},
 	me: () => bodyOf(client.GET('/api/v1/users/me')),
