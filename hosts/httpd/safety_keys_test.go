@@ -322,7 +322,7 @@ func TestS29ASpoofedAddressGetsNoNewBucket(t *testing.T) {
 		path    string // one each, as all servers of a world count together
 		from    func(i int) string
 	}{
-		"with no proxy": {nil, "/auth/login", func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }},
+		"with no proxy": {nil, "/setup/check", func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }},
 		"by a proxy":    {loopback, "/setup/claim", func(i int) string { return fmt.Sprintf("203.0.113.%d, 198.51.100.7", i) }},
 	} {
 		t.Run(name, func(t *testing.T) {
