@@ -63,6 +63,7 @@ type commands struct {
 			Enable        userEnableCommand        `cmd:"" help:"Open a closed account, or bring a deleted one back."`
 			Delete        userDeleteCommand        `cmd:"" help:"Delete an account."`
 			ResetPassword userResetPasswordCommand `cmd:"" help:"Make a link by which an account's owner chooses a new password."`
+			ResetMFA      userResetMFACommand      `cmd:"" name:"reset-mfa" help:"Take all second factors of an account whose owner lost them away."`
 		} `cmd:"" help:"Accounts."`
 		Key struct {
 			List   keyListCommand   `cmd:"" help:"List an account's API keys."`
@@ -74,10 +75,11 @@ type commands struct {
 			Set       settingsSetCommand       `cmd:"" help:"Change settings of the server."`
 			Reference settingsReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
 		} `cmd:"" help:"Settings of the server, which live in the database."`
-		MailTest  mailTestCommand  `cmd:"" help:"Send a test mail and say what the mail server answers."`
-		RotateKey rotateKeyCommand `cmd:"" name:"rotate-secret-key" help:"Seal every secret in the database with a new key; servers may run meanwhile."`
-		Role      roleCommands     `cmd:"" help:"Roles: what they may do, and who has them."`
-		ClaimCode claimCodeCommand `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
+		MailTest   mailTestCommand   `cmd:"" help:"Send a test mail and say what the mail server answers."`
+		RotateKey  rotateKeyCommand  `cmd:"" name:"rotate-secret-key" help:"Seal every secret in the database with a new key; servers may run meanwhile."`
+		Role       roleCommands      `cmd:"" help:"Roles: what they may do, and who has them."`
+		RotateKeys rotateKeysCommand `cmd:"" help:"Put new keys in front of those that sign sessions and tokens. Nobody is signed out; running servers take them up within seconds."`
+		ClaimCode  claimCodeCommand  `cmd:"" help:"Print the code with which the first administrator is created; replaces an expired one."`
 	} `cmd:"" help:"Accounts and set-up."`
 	Library struct {
 		Add   libraryAddCommand   `cmd:"" help:"Add a library of one or more folders and scan it."`
