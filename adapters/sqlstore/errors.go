@@ -156,7 +156,8 @@ func liteConstraint(message string, primary bool) string {
 func lostAgainstAnother(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return pg.Code == "40001" || pg.Code == "40P01"
+		// The last: the row was on its way to the default partition when another transaction made the right one.
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23514" && pg.Routine == "ExecPartitionCheckEmitError"
 	}
 	var lite *sqlite3.Error
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlitelib.SQLITE_BUSY
