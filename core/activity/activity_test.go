@@ -43,9 +43,10 @@ func list(t *testing.T, w *world.World, area string) (actions []string) {
 func TestEntriesAreThereWithTheirChangeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, w *world.World) {
+		admin := w.Admin(t).Actor
 		for _, fails := range []bool{true, false} {
 			err := w.Store.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
-				if err := activity.Record(ctx, tx, time.Now(), w.Admin(t).Actor, domain.Activity{Action: fmt.Sprintf("test.%v", fails)}); err != nil {
+				if err := activity.Record(ctx, tx, time.Now(), admin, domain.Activity{Action: fmt.Sprintf("test.%v", fails)}); err != nil {
 					return err
 				}
 				if fails {
