@@ -148,7 +148,7 @@ func TestKeysAreMadeAndRevokedFromTheHost(t *testing.T) {
 	dir := t.TempDir()
 	ok(t, dir, world.Password+"\n", "admin", "user", "create", "ann")
 	refused(t, 1, "apikey.scope_not_allowed", dir, "", "admin", "key", "create", "ann", "too much", "-p", "settings.manage")
-	refused(t, 1, "apikey.bad_expiry", dir, "", "admin", "key", "create", "ann", "dead", "-p", "library.read", "--expires-in", "-1")
+	refused(t, 1, "apikey.bad_expiry", dir, "", "admin", "key", "create", "ann", "dead", "-p", "library.read", "--expires-in=-1")
 	refused(t, 1, "user.not_found", dir, "", "admin", "key", "list", "bert")
 	key := strings.TrimSpace(ok(t, dir, "", "admin", "key", "create", "ann", "Radarr", "-p", "library.read", "-p", "playback.use", "--expires-in", "30"))
 	if !strings.HasPrefix(key, "rvg_") || len(key) != 55 {
