@@ -32,6 +32,9 @@ func TestEveryTextIsThereInEveryLanguageWithTheSamePlaceholders(t *testing.T) {
 			used[string(template)+".button"] = true
 		}
 	}
+	for _, change := range []string{"totpAdded", "totpRemoved", "passkeyAdded", "passkeyRemoved", "codesMade", "enabled", "disabled", "reset"} { // as core/mfa says it
+		used[string(SecondFactorChanged)+".change."+change] = true
+	}
 	for language, catalogue := range catalogues {
 		for key := range used {
 			if catalogue[key] == "" {
