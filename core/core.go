@@ -229,13 +229,14 @@ func (c *Core) Close() {
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {
-	ended := make(chan error, 5)
+	ended := make(chan error, 6)
 	go func() { ended <- c.Access.Listen(ctx) }()
 	go func() { ended <- c.Sessions.Listen(ctx) }()
+	go func() { ended <- c.Auth.Listen(ctx) }()
 	go func() { ended <- c.APIKeys.Listen(ctx) }()
 	go func() { ended <- c.Settings.Listen(ctx) }()
 	go func() { ended <- c.MFA.Listen(ctx) }()
-	return errors.Join(<-ended, <-ended, <-ended, <-ended, <-ended)
+	return errors.Join(<-ended, <-ended, <-ended, <-ended, <-ended, <-ended)
 }
 
 // KindCleanUp removes what has expired: sessions, cached data over its cap, old activity.
@@ -248,7 +249,7 @@ func (c *Core) Definitions() []jobs.Definition {
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
 			_, sweep := c.blobs.Sweep(ctx)
-			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.MFA.CleanUp(ctx), c.Mailing.CleanUp(ctx), c.Account.CleanUp(ctx))
+			return errors.Join(err, sweep, c.Activity.CleanUp(ctx), c.Auth.CleanUp(ctx), c.MFA.CleanUp(ctx), c.Mailing.CleanUp(ctx), c.Account.CleanUp(ctx))
 		},
 	})
 }

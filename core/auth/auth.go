@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +30,7 @@ import (
 
 // Fault codes of this area; those of tokens stand in ports/tokens.
 const (
+	codeTokenInvalid       = "auth.token_invalid"       // of ports/tokens
 	CodeInvalidCredentials = "auth.invalid_credentials" // Unauthenticated
 	CodeRefreshInvalid     = "auth.refresh_invalid"     // Unauthenticated: unknown, expired or used
 	CodeCookieInvalid      = "auth.cookie_invalid"      // Unauthenticated
@@ -64,6 +67,8 @@ type Deps struct {
 type Service struct {
 	deps Deps
 	keys atomic.Pointer[keys]
+	// reloading is held while the keys are read again.
+	reloading sync.Mutex
 }
 
 // New returns the service. Start it before use.
@@ -167,17 +172,22 @@ func (s *Service) Logout(ctx context.Context, actor domain.Actor) error {
 
 // AuthenticateBearer returns who an access token makes act. The session behind it is checked at each call (S7).
 func (s *Service) AuthenticateBearer(ctx context.Context, token string) (domain.Actor, domain.Session, error) {
-	k, err := s.started()
+	k, err := s.current(ctx)
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, err
 	}
 	claims, err := k.signer.Verify(ctx, token, s.deps.Now())
+	if fault.CodeOf(err) == codeTokenInvalid {
+		if k, renewed := s.newer(ctx, k); renewed {
+			claims, err = k.signer.Verify(ctx, token, s.deps.Now())
+		}
+	}
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, err
 	}
 	actor, of, err := s.deps.Sessions.Authenticate(ctx, claims.SessionID)
 	if err == nil && actor.UserID != claims.UserID {
-		return domain.Actor{}, domain.Session{}, fault.New(fault.Unauthenticated, "auth.token_invalid", "The access token is not valid. Sign in again.")
+		return domain.Actor{}, domain.Session{}, fault.New(fault.Unauthenticated, codeTokenInvalid, "The access token is not valid. Sign in again.")
 	}
 	return actor, of, err
 }
@@ -185,23 +195,36 @@ func (s *Service) AuthenticateBearer(ctx context.Context, token string) (domain.
 // CookieFor returns the browser's cookie for a session: base64url(session id || HMAC-SHA-256 of it). It is valid as long as the session is.
 func (s *Service) CookieFor(of domain.Session) string {
 	k := s.keys.Load()
-	return base64.RawURLEncoding.EncodeToString(append(of.ID[:], k.cookieMAC(of.ID)...))
+	return base64.RawURLEncoding.EncodeToString(append(of.ID[:], cookieMAC(k.cookie[0], of.ID)...))
 }
 
-func (k *keys) cookieMAC(id domain.ID) []byte {
-	mac := hmac.New(sha256.New, k.cookie)
+func cookieMAC(key []byte, id domain.ID) []byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write(id[:])
 	return mac.Sum(nil)
 }
 
+// recognises tells whether one of the keys made a cookie.
+func (k *keys) recognises(data []byte) bool {
+	return len(data) == 16+sha256.Size && slices.ContainsFunc(k.cookie, func(key []byte) bool {
+		return hmac.Equal(data[16:], cookieMAC(key, domain.ID(data[:16])))
+	})
+}
+
 // AuthenticateCookie returns who a cookie makes act. The session behind it is checked at each call (S7).
 func (s *Service) AuthenticateCookie(ctx context.Context, value string) (domain.Actor, domain.Session, error) {
-	k, err := s.started()
+	k, err := s.current(ctx)
 	if err != nil {
 		return domain.Actor{}, domain.Session{}, err
 	}
 	data, err := base64.RawURLEncoding.Strict().DecodeString(value)
-	if err != nil || len(data) != 16+sha256.Size || !hmac.Equal(data[16:], k.cookieMAC(domain.ID(data[:16]))) {
+	good := err == nil && k.recognises(data)
+	if err == nil && !good {
+		if k, renewed := s.newer(ctx, k); renewed {
+			good = k.recognises(data)
+		}
+	}
+	if !good {
 		return domain.Actor{}, domain.Session{}, fault.New(fault.Unauthenticated, CodeCookieInvalid, "The session cookie is not valid. Sign in again.")
 	}
 	return s.deps.Sessions.Authenticate(ctx, domain.ID(data[:16]))

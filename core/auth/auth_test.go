@@ -148,7 +148,7 @@ func TestLoginTellsNothingButRightOrWrong(t *testing.T) {
 		}
 		in := p.SignIn(t, "ANNA")
 		if in.Session.Device != "Firefox on Linux" || in.Session.IP != "192.0.2.1" || in.User.LastLoginAt == nil || in.Actor.SessionID != in.Session.ID ||
-			in.Tokens.ExpiresIn != 15*time.Minute || !in.Session.ExpiresAt.Equal(in.Session.CreatedAt.Add(30*24*time.Hour)) {
+			in.Tokens.ExpiresIn != 15*time.Minute || !in.Session.ExpiresAt.Equal(in.Session.CreatedAt.Add(14*24*time.Hour)) {
 			t.Errorf("got %+v", in)
 		}
 		if another := p.SignIn(t, "anna"); another.Session.ID == in.Session.ID {
@@ -198,9 +198,9 @@ func TestReplayedRefreshTokenRevokesItsFamily(t *testing.T) {
 		second := refresh(t, p, in.Tokens.RefreshToken)
 		third := refresh(t, p, second.RefreshToken)
 
-		_, err := p.Auth.Refresh(ctx, in.Tokens.RefreshToken)
+		_, err := p.Auth.Refresh(ctx, in.Tokens.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
-		_, err = p.Auth.Refresh(ctx, third.RefreshToken)
+		_, err = p.Auth.Refresh(ctx, third.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
 		_, _, err = p.Auth.AuthenticateBearer(ctx, third.AccessToken)
 		wantCode(t, err, fault.Unauthenticated, session.CodeEnded)
@@ -212,7 +212,7 @@ func TestReplayedRefreshTokenRevokesItsFamily(t *testing.T) {
 
 func refresh(t *testing.T, p *identity.Process, token string) auth.Tokens {
 	t.Helper()
-	pair, err := p.Auth.Refresh(t.Context(), token)
+	pair, err := p.Auth.Refresh(t.Context(), token, identity.Client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestTwentyParallelRefreshesGiveOneSuccessor(t *testing.T) {
 		for i := range successors {
 			process := []*identity.Process{p, second}[i%2]
 			wg.Go(func() {
-				pair, err := process.Auth.Refresh(context.Background(), in.Tokens.RefreshToken)
+				pair, err := process.Auth.Refresh(context.Background(), in.Tokens.RefreshToken, identity.Client)
 				if err != nil {
 					t.Error(err)
 				}
@@ -257,9 +257,9 @@ func TestPredecessorGetsItsSuccessorAgainForTenSeconds(t *testing.T) {
 			t.Error("within the grace it got another successor")
 		}
 		p.Clock.Add(time.Microsecond)
-		_, err := p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken)
+		_, err := p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
-		_, err = p.Auth.Refresh(t.Context(), next.RefreshToken)
+		_, err = p.Auth.Refresh(t.Context(), next.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
 	})
 }
@@ -279,7 +279,7 @@ func TestSessionEndsThirtyDaysAfterSignInHoweverActive(t *testing.T) {
 			t.Errorf("the access token lasts %v, the session a minute", pair.ExpiresIn)
 		}
 		p.Clock.Add(time.Minute)
-		_, err := p.Auth.Refresh(t.Context(), pair.RefreshToken)
+		_, err := p.Auth.Refresh(t.Context(), pair.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
 		_, _, err = p.Auth.AuthenticateCookie(t.Context(), p.Auth.CookieFor(in.Session))
 		wantCode(t, err, fault.Unauthenticated, session.CodeEnded)
@@ -313,7 +313,7 @@ func TestNothingElsePassesForACredential(t *testing.T) {
 			wantCode(t, err, fault.Unauthenticated, "auth.token_invalid")
 		}
 		for _, value := range []string{"", "x", in.Tokens.AccessToken, cookie, strings.Repeat("A", 43)} {
-			_, err := p.Auth.Refresh(ctx, value)
+			_, err := p.Auth.Refresh(ctx, value, identity.Client)
 			wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
 		}
 		for _, authenticate := range []func() (domain.Actor, domain.Session, error){
@@ -348,7 +348,7 @@ func TestLogoutEndsTheSessionAtOnceAndSoonInEveryProcess(t *testing.T) {
 		}
 		wantCode(t, p.Auth.Check(t.Context(), in.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		eventuallyEnded(t, second, in.Actor)
-		_, err := p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken)
+		_, err := p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken, identity.Client)
 		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
 		if err := second.Auth.Check(t.Context(), stays.Actor, domain.PermissionSession); err != nil {
 			t.Error(err)
@@ -386,5 +386,82 @@ func TestDisabledAccountIsOutEverywhere(t *testing.T) {
 		}
 		wantCode(t, p.Auth.Check(t.Context(), in.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
 		eventuallyEnded(t, second, in.Actor)
+	})
+}
+
+func TestSessionEndsAfterTwoWeeksWithoutUse(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		p.User(t, "anna")
+		in := p.SignIn(t, "anna")
+		p.Clock.Add(13 * 24 * time.Hour)
+		_, of, err := p.Auth.AuthenticateCookie(t.Context(), p.Auth.CookieFor(in.Session))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Auth.Seen(t.Context(), of, "192.0.2.1", "")
+		p.Clock.Add(14*24*time.Hour - time.Second)
+		if err := p.Auth.Check(t.Context(), in.Actor, domain.PermissionSession); err != nil {
+			t.Errorf("a session that was used a moment less than two weeks ago: %v", err)
+		}
+		p.Clock.Add(time.Second)
+		_, err = p.Auth.Refresh(t.Context(), in.Tokens.RefreshToken, identity.Client)
+		wantCode(t, err, fault.Unauthenticated, auth.CodeRefreshInvalid)
+	})
+}
+
+func TestRotatedKeysSignNobodyOutAndOldOnesEnd(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		ctx := t.Context()
+		second := identity.Start(t, p.Store, p.Bus, p.Clock, identity.Key(1))
+		p.User(t, "anna")
+		in := p.SignIn(t, "anna")
+		cookie := p.Auth.CookieFor(in.Session)
+		if err := p.Auth.RotateKeys(ctx, domain.Actor{}); err == nil {
+			t.Error("anybody may rotate")
+		}
+		p.Clock.Add(time.Second)
+		if err := p.Auth.RotateKeys(ctx, domain.SystemActor()); err != nil {
+			t.Fatal(err)
+		}
+		later := p.SignIn(t, "anna")
+		if p.Auth.CookieFor(in.Session) == cookie {
+			t.Error("the old key still makes cookies")
+		}
+		for name, process := range map[string]*identity.Process{"the one that rotated": p, "another": second} {
+			for _, token := range []string{in.Tokens.AccessToken, later.Tokens.AccessToken} {
+				if _, _, err := process.Auth.AuthenticateBearer(ctx, token); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			for _, c := range []string{cookie, p.Auth.CookieFor(later.Session)} {
+				if _, _, err := process.Auth.AuthenticateCookie(ctx, c); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		// A client that lost the answer of before the rotation gets the same successor after it.
+		first := refresh(t, second, later.Tokens.RefreshToken)
+		if err := p.Auth.RotateKeys(ctx, domain.SystemActor()); err != nil {
+			t.Fatal(err)
+		}
+		if again := refresh(t, p, later.Tokens.RefreshToken); again.RefreshToken != first.RefreshToken {
+			t.Error("the same refresh token got another successor")
+		}
+		p.Clock.Add(20 * time.Minute)
+		if err := p.Auth.CleanUp(ctx); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := p.Store.Read().Secrets.Get(ctx, "signing-keys")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Clock.Add(31 * 24 * time.Hour)
+		if err := p.Auth.CleanUp(ctx); err != nil {
+			t.Fatal(err)
+		}
+		after, err := p.Store.Read().Secrets.Get(ctx, "cookie-key")
+		if err != nil || len(after.Sealed) >= len(stored.Sealed)+50 {
+			t.Errorf("the old cookie keys are still there: %d bytes, %v", len(after.Sealed), err)
+		}
 	})
 }

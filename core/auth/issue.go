@@ -84,7 +84,7 @@ type entry struct {
 // is on: only one that was shown, a passkey or a device that is trusted yields a session; everything else gets a Challenge.
 func (s *Service) issue(ctx context.Context, e entry) (Outcome, error) {
 	now := domain.Stamp(s.deps.Now())
-	expires, err := s.deps.Sessions.Expiry(ctx, now, now)
+	idle, err := s.deps.Sessions.Idle(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -92,7 +92,7 @@ func (s *Service) issue(ctx context.Context, e entry) (Outcome, error) {
 	opened := opening{
 		session: domain.Session{
 			ID: domain.NewID(), UserID: e.user, Device: session.Device(e.client.UserAgent), UserAgent: session.Printable(e.client.UserAgent), IP: e.client.IP,
-			CreatedAt: now, LastSeenAt: now, ExpiresAt: expires, Method: e.method, AuthenticatedAt: now, MFAVerified: shown,
+			CreatedAt: now, LastSeenAt: now, ExpiresAt: session.Expiry(now, now, idle), Method: e.method, AuthenticatedAt: now, MFAVerified: shown,
 		},
 		token: newRefreshToken(),
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/base64"
 	"time"
 
+	"github.com/revenge-media/revenge/core/activity"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/ports/store"
 )
 
@@ -50,8 +52,8 @@ func refreshInvalid() error {
 
 // Refresh exchanges a refresh token for the next pair. A token is used once: its reuse says that somebody copied it, and ends the whole
 // session (RFC 9700, 4.14.2), except within refreshGrace while its successor is unused.
-func (s *Service) Refresh(ctx context.Context, text string) (Tokens, error) {
-	k, err := s.started()
+func (s *Service) Refresh(ctx context.Context, text string, client domain.Client) (Tokens, error) {
+	k, err := s.current(ctx)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -59,11 +61,15 @@ func (s *Service) Refresh(ctx context.Context, text string) (Tokens, error) {
 	if !ok {
 		return Tokens{}, refreshInvalid()
 	}
-	next := token.successor(k.refresh)
+	idle, err := s.deps.Sessions.Idle(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
 	var of domain.Session
+	var next refreshToken
 	var replayed bool
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		of, replayed, err = s.rotate(ctx, tx, token, next)
+		of, next, replayed, err = s.rotate(ctx, tx, k.refresh, token, idle, client)
 		return err
 	})
 	switch {
@@ -78,42 +84,58 @@ func (s *Service) Refresh(ctx context.Context, text string) (Tokens, error) {
 }
 
 // rotate uses the token up. It returns no error for a replay, as the revocation must be committed.
-func (s *Service) rotate(ctx context.Context, tx store.Tx, token, next refreshToken) (of domain.Session, replayed bool, err error) {
+func (s *Service) rotate(
+	ctx context.Context, tx store.Tx, keys [][]byte, token refreshToken, idle time.Duration, client domain.Client,
+) (of domain.Session, next refreshToken, replayed bool, err error) {
 	now := domain.Stamp(s.deps.Now())
 	stored, err := tx.Sessions.RefreshToken(ctx, token.hash())
 	if err != nil {
-		return of, false, invalidIfAbsent(err)
+		return of, next, false, invalidIfAbsent(err)
 	}
 	if of, err = tx.Sessions.Get(ctx, stored.SessionID); err != nil {
-		return of, false, invalidIfAbsent(err)
+		return of, next, false, invalidIfAbsent(err)
 	}
 	user, err := tx.Users.Get(ctx, of.UserID)
 	if err != nil {
-		return of, false, invalidIfAbsent(err)
+		return of, next, false, invalidIfAbsent(err)
 	}
-	if !of.Active(now) || !user.Usable() || !now.Before(stored.ExpiresAt) {
-		return of, false, refreshInvalid()
+	if !of.Active(now) || !user.Usable() {
+		return of, next, false, refreshInvalid()
 	}
+	next = token.successor(keys[0])
 	rotated, err := tx.Sessions.Rotate(ctx, stored.Hash, now, domain.RefreshToken{
-		Hash: next.hash(), SessionID: of.ID, Generation: stored.Generation + 1, CreatedAt: now, ExpiresAt: of.ExpiresAt,
+		Hash: next.hash(), SessionID: of.ID, Generation: stored.Generation + 1, CreatedAt: now, ExpiresAt: of.CreatedAt.Add(session.Lifetime),
 	})
-	if err != nil || rotated {
-		return of, false, err
+	if err != nil {
+		return of, next, false, err
+	}
+	if rotated {
+		of.ExpiresAt, err = session.Prolong(ctx, tx, of, now, idle, client)
+		return of, next, false, err
 	}
 	if stored, err = tx.Sessions.RefreshToken(ctx, token.hash()); err != nil { // again, for when it was used
-		return of, false, err
+		return of, next, false, err
 	}
-	successor, err := tx.Sessions.RefreshToken(ctx, next.hash())
-	if err != nil && !fault.IsNotFound(err) {
-		return of, false, err
-	}
-	if err == nil && successor.UsedAt == nil && stored.UsedAt != nil && now.Sub(*stored.UsedAt) <= refreshGrace {
-		return of, false, nil
+	for _, key := range keys { // it may have been exchanged under the key before
+		next = token.successor(key)
+		successor, err := tx.Sessions.RefreshToken(ctx, next.hash())
+		if err != nil && !fault.IsNotFound(err) {
+			return of, next, false, err
+		}
+		if err == nil && successor.UsedAt == nil && stored.UsedAt != nil && now.Sub(*stored.UsedAt) <= refreshGrace {
+			return of, next, false, nil
+		}
 	}
 	if err := tx.Sessions.Revoke(ctx, of.ID, now); err != nil {
-		return of, false, err
+		return of, next, false, err
 	}
-	return of, true, announceSession(ctx, tx, of.ID)
+	err = activity.Record(ctx, tx, now, domain.Actor{UserID: user.ID, Username: user.Username, Client: client}, domain.Activity{
+		Action: domain.ActivityRefreshReused, ResourceType: "session", ResourceID: of.ID.String(), ResourceName: of.Device,
+	})
+	if err != nil {
+		return of, next, false, err
+	}
+	return of, next, true, announceSession(ctx, tx, of.ID)
 }
 
 func invalidIfAbsent(err error) error {

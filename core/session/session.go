@@ -117,14 +117,16 @@ func (s *Service) ActorOf(ctx context.Context, u domain.User, of domain.Session)
 	}, err
 }
 
+// Idle is how long a session lasts without use.
+func (s *Service) Idle(ctx context.Context) (time.Duration, error) { return s.deps.Idle(ctx) }
+
 // Expiry is when a session that was opened at created ends if it is not used after now.
-func (s *Service) Expiry(ctx context.Context, created, now time.Time) (time.Time, error) {
-	idle, err := s.deps.Idle(ctx)
+func Expiry(created, now time.Time, idle time.Duration) time.Time {
 	end := created.Add(Lifetime)
 	if last := now.Add(idle); last.Before(end) {
 		end = last
 	}
-	return domain.Stamp(end), err
+	return domain.Stamp(end)
 }
 
 func ended() error {
@@ -136,6 +138,12 @@ func endedIfAbsent(err error) error {
 		return ended()
 	}
 	return err
+}
+
+// Prolong notes a use of a session and returns when it ends now.
+func Prolong(ctx context.Context, tx store.Tx, of domain.Session, now time.Time, idle time.Duration, client domain.Client) (time.Time, error) {
+	expires := Expiry(of.CreatedAt, now, idle)
+	return expires, tx.Sessions.Touch(ctx, of.ID, domain.SessionUse{At: now, ExpiresAt: expires, IP: client.IP, UserAgent: Printable(client.UserAgent)})
 }
 
 // Seen notes that a session was used, once a minute, so that it lasts longer. It is no use to fail a request over it, so errors are only logged.
@@ -157,10 +165,11 @@ func (s *Service) Seen(ctx context.Context, session domain.Session, ip, userAgen
 	if !due {
 		return
 	}
-	expires, err := s.Expiry(ctx, session.CreatedAt, now)
+	idle, err := s.deps.Idle(ctx)
 	if err == nil {
 		err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-			return tx.Sessions.Touch(ctx, session.ID, domain.SessionUse{At: now, ExpiresAt: expires, IP: ip, UserAgent: Printable(userAgent)})
+			_, err := Prolong(ctx, tx, session, now, idle, domain.Client{IP: ip, UserAgent: userAgent})
+			return err
 		})
 	}
 	if err != nil {

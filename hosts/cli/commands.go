@@ -86,6 +86,19 @@ func (claimCodeCommand) Run(r *run) error {
 	})
 }
 
+type rotateKeysCommand struct{}
+
+// Run rotates the keys.
+func (rotateKeysCommand) Run(r *run) error {
+	return r.with(func(app *assemble.App) error {
+		if err := app.Core.Auth.RotateKeys(r.ctx, domain.SystemActor()); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(r.program.Stdout, "New keys sign from now on. The old ones are recognised until the last session that they signed has ended.")
+		return err
+	})
+}
+
 type libraryAddCommand struct {
 	Folders    []string `arg:"" type:"path" help:"Folders of movies."`
 	Name       string   `help:"Name of the library; else the first folder's."`

@@ -94,6 +94,7 @@ type reauthenticateInput struct {
 }
 
 type refreshInput struct {
+	origin
 	Body struct {
 		RefreshToken string `json:"refreshToken" minLength:"1" maxLength:"200"`
 	}
@@ -150,7 +151,7 @@ func (s *Server) mountAuth() {
 		})
 	register(s, Route{ID: "refresh", Method: http.MethodPost, Path: "/auth/refresh", Summary: "Exchange a refresh token for the next pair of tokens", Tag: "Authentication", Permission: domain.PermissionPublic, Errors: []int{http.StatusUnauthorized}},
 		func(ctx context.Context, in *refreshInput) (*tokensOutput, error) {
-			t, err := s.core.Auth.Refresh(ctx, in.Body.RefreshToken)
+			t, err := s.core.Auth.Refresh(ctx, in.Body.RefreshToken, in.client())
 			if err != nil {
 				return nil, err
 			}

@@ -19,9 +19,9 @@ import (
 var perAddress = ratelimit.Rate{Requests: 60, Per: time.Minute}
 
 // expensive tells whether perAddress is for a route, each by itself: the anonymous ones that do something, but the exchange of refresh tokens, of which
-// every client behind an address needs its own.
+// every client behind an address needs its own, and the sign-in by password, whose failures core/attempts counts by address.
 func expensive(method, path string, permission domain.Permission) bool {
-	return permission == domain.PermissionPublic && path != "/auth/refresh" && (method == http.MethodPost || strings.HasPrefix(path, "/auth/oidc/{provider}/"))
+	return permission == domain.PermissionPublic && path != "/auth/refresh" && path != "/auth/login" && (method == http.MethodPost || strings.HasPrefix(path, "/auth/oidc/{provider}/"))
 }
 
 // admitted refuses a request to an expensive route when its address sent too many. Forwarded addresses count only from trusted proxies (S29). A

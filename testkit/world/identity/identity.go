@@ -104,6 +104,7 @@ func Start(t *testing.T, s *sqlstore.Store, bus *membus.Bus, clock *Clock, key [
 	wg.Go(func() { _ = p.Sessions.Listen(ctx) })
 	wg.Go(func() { _ = p.Settings.Listen(ctx) })
 	wg.Go(func() { _ = p.MFA.Listen(ctx) })
+	wg.Go(func() { _ = p.Auth.Listen(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return p
 }
