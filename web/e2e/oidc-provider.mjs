@@ -20,7 +20,11 @@ export async function startProvider(redirectURI, logoutURI = new URL('/', redire
 				token_endpoint_auth_method: 'client_secret_basic'
 			}
 		],
-		claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'groups'], email: ['email', 'email_verified'] },
+		claims: {
+			openid: ['sub'],
+			profile: ['name', 'preferred_username', 'groups'],
+			email: ['email', 'email_verified']
+		},
 		findAccount: (_, id) => ({
 			accountId: id,
 			claims: () => ({

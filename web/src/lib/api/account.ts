@@ -12,10 +12,12 @@ export type ActivityEntry = Schemas['Activity'];
 export type SignIn = Schemas['SignIn'];
 export type Challenge = Schemas['Challenge'];
 export type FactorMethod = 'totp' | 'webauthn' | 'backup_code';
+/** What a browser's passkey answered: any JSON to the API's description. */
+export type Answered = Record<string, never>;
 /** Proof of the second factor, as the server takes it. */
 export type Proof =
 	| { method: 'totp' | 'backup_code'; code: string }
-	| { method: 'webauthn'; challengeId: string; credential: unknown };
+	| { method: 'webauthn'; challengeId: string; credential: Answered };
 export type MfaStatus = Schemas['MFAStatus'];
 export type TotpSetup = Schemas['TOTPSetup'];
 export type Passkey = Schemas['Passkey'];

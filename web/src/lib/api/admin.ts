@@ -73,8 +73,7 @@ export const admin = {
 	invitations: {
 		page: (page: Paging) =>
 			bodyOf(client.GET('/api/v1/admin/invitations', { params: { query: paging(page) } })),
-		create: (body: Schemas['InviteInputBody']) =>
-			bodyOf(client.POST('/api/v1/admin/invitations', { body })),
+		create: (body: Schemas['InviteInputBody']) => bodyOf(client.POST('/api/v1/admin/invitations', { body })),
 		revoke: (id: string) => bodyOf(client.DELETE('/api/v1/admin/invitations/{id}', byId(id)))
 	},
 	permissions: () => bodyOf(client.GET('/api/v1/admin/permissions')),
@@ -84,7 +83,9 @@ export const admin = {
 		change: (name: string, body: Schemas['PatchRoleInputBody']) =>
 			bodyOf(client.PATCH('/api/v1/admin/roles/{name}', { params: { path: { name } }, body })),
 		remove: (name: string) =>
-			bodyOf(client.DELETE('/api/v1/admin/roles/{name}', { params: { path: { name }, query: { force: true } } }))
+			bodyOf(
+				client.DELETE('/api/v1/admin/roles/{name}', { params: { path: { name }, query: { force: true } } })
+			)
 	},
 	oidc: {
 		list: () => bodyOf(client.GET('/api/v1/admin/oidc/providers')),
