@@ -2,6 +2,7 @@ import { m } from './paraglide/messages';
 
 /** The areas of the activity log, as filters name them. */
 export const activityAreas = {
+	setup: m.activity_area_setup,
 	auth: m.activity_area_auth,
 	session: m.activity_area_session,
 	mfa: m.activity_area_mfa,
