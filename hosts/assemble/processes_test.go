@@ -48,7 +48,7 @@ func TestTwoProcessesOnOneDatabaseAreOneServer(t *testing.T) {
 		successors := map[string]int{}
 		for i := range many {
 			all.Go(func() {
-				next, err := apps[i%2].Core.Auth.Refresh(t.Context(), in.Tokens.RefreshToken)
+				next, err := apps[i%2].Core.Auth.Refresh(t.Context(), in.Tokens.RefreshToken, domain.Client{})
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
