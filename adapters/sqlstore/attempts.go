@@ -117,7 +117,7 @@ func (r attempts) Blocked(ctx context.Context, now time.Time, keys ...string) (m
 		BlockedUntil micros
 	}
 	err := r.store.read.NewSelect().TableExpr("auth_attempts AS a").Column("a.key", "a.blocked_until").
-		Where("a.key IN (?)", bun.In(keys)).Where("a.blocked_until > ?", at(now)).Scan(ctx, &rows)
+		Where("a.key IN (?)", bun.List(keys)).Where("a.blocked_until > ?", at(now)).Scan(ctx, &rows)
 	if err != nil {
 		return nil, translated(ctx, err, "attempt")
 	}

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// InvitationLifetime is how long an invitation is good unless it says otherwise, MaxInvitationLifetime how long at most.
-	InvitationLifetime    = 7 * 24 * time.Hour
+	// InvitationLifetime is how long an invitation is good unless it says otherwise.
+	InvitationLifetime = 7 * 24 * time.Hour
+	// MaxInvitationLifetime is how long one is good at most.
 	MaxInvitationLifetime = 90 * 24 * time.Hour
 	// invitationsAreKept is how long one is listed after its end.
 	invitationsAreKept = 30 * 24 * time.Hour
