@@ -64,6 +64,7 @@ type World struct {
 	App *assemble.App
 	Dir string
 
+	made     settings
 	mu       sync.Mutex
 	accounts map[string]Account
 }
@@ -79,17 +80,29 @@ type Account struct {
 // New makes a world that ends with the test.
 func New(t testing.TB, options ...Option) *World {
 	t.Helper()
-	dir := t.TempDir()
 	s := settings{config: config.Default(), options: assemble.Options{Logger: slog.New(slog.DiscardHandler), Version: "test", Settle: time.Nanosecond}}
-	s.config.DataDir, s.config.MetricsListen, s.config.Listen, s.config.Scan.Watch = dir, "", "127.0.0.1:0", false
+	s.config.DataDir, s.config.MetricsListen, s.config.Listen, s.config.Scan.Watch = t.TempDir(), "", "127.0.0.1:0", false
 	for _, option := range options {
 		option(t, &s)
 	}
+	return begin(t, s)
+}
+
+// Beside makes another instance of the same server: it shares database, key and clock with the world, and has a memory of its own.
+func (w *World) Beside(t testing.TB) *World {
+	t.Helper()
+	s := w.made
+	s.config.Database, s.config.SecretKeyFile, s.config.DataDir = w.App.Config.Database, w.App.Config.SecretKeyFile, t.TempDir()
+	return begin(t, s)
+}
+
+func begin(t testing.TB, s settings) *World {
+	t.Helper()
 	app, err := assemble.Open(t.Context(), s.config, s.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &World{Core: app.Core, App: app, Dir: dir, accounts: map[string]Account{}}
+	w := &World{Core: app.Core, App: app, Dir: s.config.DataDir, made: s, accounts: map[string]Account{}}
 	stop := func(context.Context) error { return nil }
 	if !s.idle {
 		work := worker.New(app.Core, worker.Config{Logger: app.Logger, Watch: app.Config.Scan.Watch})
