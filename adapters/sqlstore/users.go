@@ -83,7 +83,7 @@ func (r userRow) user() domain.User {
 	return domain.User{
 		ID: r.ID, Username: r.Username, DisplayName: r.DisplayName, Email: r.Email, Roles: []domain.RoleName{},
 		Disabled: r.Disabled, CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), LastLoginAt: r.LastLoginAt.timeOrNil(),
-		EmailVerifiedAt: r.EmailVerifiedAt.timeOrNil(), DeletedAt: r.DeletedAt.timeOrNil(), Avatar: r.Avatar,
+		EmailVerifiedAt: r.EmailVerifiedAt.timeOrNil(), HasPassword: r.PasswordHash != "", DeletedAt: r.DeletedAt.timeOrNil(), Avatar: r.Avatar,
 	}
 }
 

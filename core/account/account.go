@@ -156,7 +156,7 @@ func (s *Service) draft(n NewUser) domain.User {
 	now := domain.Stamp(s.deps.Now())
 	user := domain.User{
 		ID: domain.NewID(), Username: strings.TrimSpace(n.Username), DisplayName: strings.TrimSpace(n.DisplayName),
-		Email: strings.TrimSpace(n.Email), Roles: n.Roles, CreatedAt: now, UpdatedAt: now,
+		Email: strings.TrimSpace(n.Email), HasPassword: !n.NoPassword, Roles: n.Roles, CreatedAt: now, UpdatedAt: now,
 	}
 	if user.DisplayName == "" {
 		user.DisplayName = user.Username
@@ -226,9 +226,9 @@ func printable(s string) bool {
 // one like that: names that are taken are told, so that it would tell which addresses have an account (S3).
 func looksLikeAddress(username string) bool { return strings.Contains(norm.NFKC.String(username), "@") }
 
-// Me returns the actor's own account.
+// Me returns the actor's own account, also to who must add a second factor first.
 func (s *Service) Me(ctx context.Context, actor domain.Actor) (domain.User, error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+	if err := s.deps.Access.AuthorizeEnrolling(ctx, actor, domain.PermissionSession); err != nil {
 		return domain.User{}, err
 	}
 	return s.deps.Sessions.User(ctx, actor.UserID)
@@ -242,9 +242,9 @@ func (s *Service) List(ctx context.Context, actor domain.Actor, filter domain.Us
 	return s.deps.Store.Read().Users.List(ctx, filter, page)
 }
 
-// Preferences returns the actor's, or the defaults.
+// Preferences returns the actor's, or the defaults, also to who must add a second factor first: their language is among them.
 func (s *Service) Preferences(ctx context.Context, actor domain.Actor) (domain.Preferences, error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
+	if err := s.deps.Access.AuthorizeEnrolling(ctx, actor, domain.PermissionSession); err != nil {
 		return domain.Preferences{}, err
 	}
 	return s.deps.Store.Read().Users.Preferences(ctx, actor.UserID)

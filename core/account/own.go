@@ -43,19 +43,6 @@ func (s *Service) fresh(ctx context.Context, actor domain.Actor) (domain.User, e
 	return user, access.Fresh(actor, s.deps.Now())
 }
 
-// SignInMeans tells whether the actor's account has a password, and whether a second factor is on.
-func (s *Service) SignInMeans(ctx context.Context, actor domain.Actor) (password, secondFactor bool, err error) {
-	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionSession); err != nil {
-		return false, false, err
-	}
-	hash, err := s.deps.Store.Read().Users.PasswordHash(ctx, actor.UserID)
-	if err != nil {
-		return false, false, err
-	}
-	secondFactor, err = s.deps.SecondFactor(ctx, s.deps.Store.Read(), actor.UserID)
-	return hash != "", secondFactor, err
-}
-
 // UpdateMe changes the actor's names; nil stays.
 func (s *Service) UpdateMe(ctx context.Context, actor domain.Actor, username, displayName *string) (domain.User, error) {
 	checked, err := s.own(ctx, actor)

@@ -28,6 +28,8 @@ type User struct {
 	LastLoginAt *time.Time `json:"lastLoginAt,omitempty"`
 	// EmailVerifiedAt is when a link that was sent to Email came back; nil while that is open, and when Email changes.
 	EmailVerifiedAt *time.Time `json:"emailVerifiedAt,omitempty"`
+	// HasPassword says that the account can sign in by a password. The store tells it; it is changed with the password only.
+	HasPassword bool `json:"hasPassword"`
 	// DeletedAt is when the account was removed. Until its grace period ends and it is purged an administrator can bring it back; it cannot sign in.
 	DeletedAt *time.Time `json:"deletedAt,omitempty"`
 	// Avatar is the revision of its picture, empty for none: GET /users/{id}/avatar?v=… never changes.

@@ -72,7 +72,7 @@ type Deps struct {
 // Service keeps and checks second factors.
 type Service struct {
 	deps Deps
-	// enabled is what every request of an account with a required second factor asks.
+	// enabled is what every request of an account with a required second factor asks, and every page.
 	enabled *caching.Cached[bool]
 }
 
@@ -178,11 +178,16 @@ func (s *Service) MustEnrol(ctx context.Context, user domain.User) (bool, error)
 	if err != nil || !required {
 		return false, err
 	}
-	on, err := s.enabled.Get(ctx, user.ID.String(), func(ctx context.Context) (bool, error) {
-		methods, err := s.Methods(ctx, s.deps.Store.Read(), user.ID)
+	on, err := s.Enabled(ctx, user.ID)
+	return !on, err
+}
+
+// Enabled tells whether a second factor is asked of an account, at most a second late.
+func (s *Service) Enabled(ctx context.Context, user domain.ID) (bool, error) {
+	return s.enabled.Get(ctx, user.String(), func(ctx context.Context) (bool, error) {
+		methods, err := s.Methods(ctx, s.deps.Store.Read(), user)
 		return len(methods) > 0, err
 	})
-	return !on, err
 }
 
 // Verify checks a second factor of an account and uses it up: Unauthenticated with CodeWrong or CodeChallenge when it is not right, was used before,

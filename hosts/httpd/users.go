@@ -13,7 +13,6 @@ type Me struct {
 	Permissions []domain.Permission `json:"permissions"`
 	Session     domain.Session      `json:"session"`
 	MustEnrol   bool                `json:"mustEnrol" doc:"A role asks for a second factor: nothing else is allowed before one is added"`
-	HasPassword bool                `json:"hasPassword" doc:"Accounts that sign in elsewhere may have none"`
 	MFAEnabled  bool                `json:"mfaEnabled"`
 	Avatar      string              `json:"avatar,omitempty" example:"/api/v1/users/0199c1f0-8a3e-7d2b-9c41-5e6f7a8b9c0d/avatar?v=3f2a9c1d5e7b8a60" doc:"Where its picture is; absent without one"`
 }
@@ -100,7 +99,7 @@ type emailInput struct {
 }
 
 func (s *Server) mountUsers() {
-	register(s, Route{ID: "getMe", Method: http.MethodGet, Path: "/users/me", Summary: "The signed-in account", Tag: "Users", Permission: domain.PermissionSession},
+	register(s, Route{ID: "getMe", Method: http.MethodGet, Path: "/users/me", Summary: "The signed-in account, also where it must add a second factor before anything else", Tag: "Users", Permission: domain.PermissionSession, Enrolling: true},
 		func(ctx context.Context, _ *struct{}) (*output[Me], error) {
 			c := credentialOf(ctx)
 			user, err := s.core.Account.Me(ctx, c.actor)
@@ -111,7 +110,7 @@ func (s *Server) mountUsers() {
 			if user.Avatar != "" {
 				me.Avatar = base + "/users/" + user.ID.String() + "/avatar?v=" + user.Avatar
 			}
-			if me.HasPassword, me.MFAEnabled, err = s.core.Account.SignInMeans(ctx, c.actor); err != nil {
+			if me.MFAEnabled, err = s.core.MFA.Enabled(ctx, user.ID); err != nil {
 				return nil, err
 			}
 			me.Permissions, err = s.core.Access.Permissions(ctx, c.actor)
@@ -140,7 +139,7 @@ func (s *Server) mountUsers() {
 		func(ctx context.Context, in *emailInput) (*struct{}, error) {
 			return nil, s.core.Account.ChangeEmail(ctx, actorOf(ctx), in.Body.Email)
 		})
-	register(s, Route{ID: "getPreferences", Method: http.MethodGet, Path: "/users/me/preferences", Summary: "Languages and subtitles", Tag: "Users", Permission: domain.PermissionSession},
+	register(s, Route{ID: "getPreferences", Method: http.MethodGet, Path: "/users/me/preferences", Summary: "Languages and subtitles", Tag: "Users", Permission: domain.PermissionSession, Enrolling: true},
 		func(ctx context.Context, _ *struct{}) (*output[domain.Preferences], error) {
 			return body(s.core.Account.Preferences(ctx, actorOf(ctx)))
 		})

@@ -70,7 +70,6 @@ class SessionStore {
 			session,
 			permissions: permissions ?? [],
 			mustEnrol: mustEnrol ?? false,
-			hasPassword: true,
 			mfaEnabled: session.mfaVerified
 		};
 		if (this.settings) this.settings = { ...this.settings, setupRequired: false };

@@ -1834,7 +1834,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The signed-in account */
+        /** The signed-in account, also where it must add a second factor before anything else */
         get: operations["getMe"];
         put?: never;
         post?: never;
@@ -2693,8 +2693,6 @@ export interface components {
              * @example /api/v1/users/0199c1f0-8a3e-7d2b-9c41-5e6f7a8b9c0d/avatar?v=3f2a9c1d5e7b8a60
              */
             avatar?: string;
-            /** @description Accounts that sign in elsewhere may have none */
-            hasPassword: boolean;
             mfaEnabled: boolean;
             /** @description A role asks for a second factor: nothing else is allowed before one is added */
             mustEnrol: boolean;
@@ -3541,6 +3539,7 @@ export interface components {
             email?: string;
             /** Format: date-time */
             emailVerifiedAt?: string;
+            hasPassword: boolean;
             id: string;
             /** Format: date-time */
             lastLoginAt?: string;
