@@ -170,7 +170,7 @@ func BenchmarkAPI(b *testing.B) {
 					run("list of 50", 0.6, "/movies")
 					run("one film", 0.6, films...)
 					if count == 10_000 { // what the account is, no film changes
-						run("GET /users/me", 0.7, "/users/me")
+						run("GET /users/me", 0.8, "/users/me")
 					}
 				}
 			})
