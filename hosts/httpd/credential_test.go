@@ -264,7 +264,7 @@ func TestS31OfManyClaimsOneMakesTheOwner(t *testing.T) {
 	if got := s.Anonymous().Post(t, "/setup/check", map[string]string{"code": code}); got.Status != http.StatusNoContent {
 		t.Errorf("the right code: %d %s", got.Status, got.Body)
 	}
-	const claims = 50
+	const claims = 4 // TestS31OneOfFiftyClaimsOwnsTheServer has more, over two instances
 	statuses := make([]int, claims)
 	var all sync.WaitGroup
 	for i := range claims {
