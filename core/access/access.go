@@ -105,6 +105,15 @@ func (s *Service) Authorize(ctx context.Context, actor domain.Actor, p domain.Pe
 	return verdict(actor, p, ok, err)
 }
 
+// AuthorizeEnrolling is Authorize for what somebody who must add a second factor first sees of themselves meanwhile: they need session.enrol instead.
+// Their API keys are refused, as everywhere.
+func (s *Service) AuthorizeEnrolling(ctx context.Context, actor domain.Actor, p domain.Permission) error {
+	if actor.MustEnrol && actor.KeyID == nil {
+		p = domain.PermissionEnrol
+	}
+	return s.Authorize(ctx, actor, p)
+}
+
 // AuthorizeIn is Authorize for what is in one library, where roles that were granted for it count as well. Whether the actor sees the library at
 // all is Scope's to say.
 func (s *Service) AuthorizeIn(ctx context.Context, actor domain.Actor, p domain.Permission, library domain.ID) error {

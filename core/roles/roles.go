@@ -58,8 +58,8 @@ type Service struct{ deps Deps }
 // New returns the service.
 func New(d Deps) *Service { return &Service{d} }
 
-// Item is a role as it is shown.
-type Item struct {
+// RoleSummary is a role as it is shown.
+type RoleSummary struct {
 	domain.Role
 	Effective []domain.Permission `json:"effective" doc:"Its own permissions and those that it inherits, sorted"`
 	Users     int                 `json:"users" doc:"How many accounts have it, everywhere or for a library"`
@@ -82,7 +82,7 @@ func (s *Service) Permissions(ctx context.Context, actor domain.Actor) ([]domain
 }
 
 // List returns the default roles and then the others, each by name.
-func (s *Service) List(ctx context.Context, actor domain.Actor) ([]Item, error) {
+func (s *Service) List(ctx context.Context, actor domain.Actor) ([]RoleSummary, error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionRoleManage); err != nil {
 		return nil, err
 	}
@@ -92,23 +92,23 @@ func (s *Service) List(ctx context.Context, actor domain.Actor) ([]Item, error) 
 		return nil, err
 	}
 	counts, err := repos.Roles.CountHolders(ctx)
-	list := make([]Item, len(all.list))
+	list := make([]RoleSummary, len(all.list))
 	for i, r := range all.list {
-		list[i] = Item{r, all.carried(r.Name), counts[r.Name]}
+		list[i] = RoleSummary{r, all.carried(r.Name), counts[r.Name]}
 	}
 	return list, err
 }
 
 // Get returns one role.
-func (s *Service) Get(ctx context.Context, actor domain.Actor, of domain.RoleName) (Item, error) {
+func (s *Service) Get(ctx context.Context, actor domain.Actor, of domain.RoleName) (RoleSummary, error) {
 	list, err := s.List(ctx, actor)
 	if err != nil {
-		return Item{}, err
+		return RoleSummary{}, err
 	}
-	if i := slices.IndexFunc(list, func(r Item) bool { return r.Name == of }); i >= 0 {
+	if i := slices.IndexFunc(list, func(r RoleSummary) bool { return r.Name == of }); i >= 0 {
 		return list[i], nil
 	}
-	return Item{}, notFound()
+	return RoleSummary{}, notFound()
 }
 
 // Holders lists who has a role, by name.
@@ -120,7 +120,7 @@ func (s *Service) Holders(ctx context.Context, actor domain.Actor, of domain.Rol
 }
 
 // Create makes a role.
-func (s *Service) Create(ctx context.Context, actor domain.Actor, d Draft) (Item, error) {
+func (s *Service) Create(ctx context.Context, actor domain.Actor, d Draft) (RoleSummary, error) {
 	now := domain.Stamp(s.deps.Now())
 	made := domain.Role{Name: d.Name, Description: d.Description, Permissions: d.Permissions, Parents: d.Parents, CreatedAt: now, UpdatedAt: now}
 	return s.change(ctx, actor, made.Name, "created", func(ctx context.Context, tx store.Tx, all *catalogue) (domain.Role, error) {
@@ -139,7 +139,7 @@ func (s *Service) Create(ctx context.Context, actor domain.Actor, d Draft) (Item
 }
 
 // Update applies apply to a role as it is then; apply may run again. expected is the UpdatedAt that the caller saw (If-Match), nil for any.
-func (s *Service) Update(ctx context.Context, actor domain.Actor, of domain.RoleName, expected *time.Time, apply func(*Draft)) (Item, error) {
+func (s *Service) Update(ctx context.Context, actor domain.Actor, of domain.RoleName, expected *time.Time, apply func(*Draft)) (RoleSummary, error) {
 	return s.change(ctx, actor, of, "changed", func(ctx context.Context, tx store.Tx, all *catalogue) (domain.Role, error) {
 		r, err := all.changeable(of, expected)
 		if err != nil {
@@ -160,15 +160,15 @@ func (s *Service) Update(ctx context.Context, actor domain.Actor, of domain.Role
 }
 
 // change is one change of what a role carries, in a transaction: what it adds, the actor must hold. apply returns the role as it was saved.
-func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.RoleName, verb string, apply func(ctx context.Context, tx store.Tx, all *catalogue) (domain.Role, error)) (Item, error) {
+func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.RoleName, verb string, apply func(ctx context.Context, tx store.Tx, all *catalogue) (domain.Role, error)) (RoleSummary, error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionRoleManage); err != nil {
-		return Item{}, err
+		return RoleSummary{}, err
 	}
 	held, err := s.deps.Access.Permissions(ctx, actor)
 	if err != nil {
-		return Item{}, err
+		return RoleSummary{}, err
 	}
-	var item Item
+	var item RoleSummary
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		all, err := load(ctx, tx.Repos)
 		if err != nil {
@@ -180,7 +180,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.Role
 			return err
 		}
 		all.byName[of] = saved
-		item = Item{Role: saved, Effective: all.carried(of)}
+		item = RoleSummary{Role: saved, Effective: all.carried(of)}
 		added := slices.DeleteFunc(slices.Clone(item.Effective), func(p domain.Permission) bool { return slices.Contains(before, p) })
 		if p, lacks := access.Beyond(added, held); lacks {
 			return access.NotYours(of, p)
@@ -193,7 +193,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.Role
 		return s.record(ctx, tx, actor, of, verb, map[string]string{"permissions": joined(saved.Permissions), "parents": joined(saved.Parents)})
 	})
 	if err != nil {
-		return Item{}, err
+		return RoleSummary{}, err
 	}
 	s.deps.Access.Forget()
 	return item, nil

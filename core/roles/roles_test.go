@@ -34,7 +34,7 @@ func of(p *identity.Process) staff {
 	return staff{p, roles.New(roles.Deps{Store: p.Store, Access: p.Access, Sessions: p.Sessions, Now: p.Clock.Now})}
 }
 
-func (s staff) made(t *testing.T, name domain.RoleName, permissions []domain.Permission, parents ...domain.RoleName) roles.Item {
+func (s staff) made(t *testing.T, name domain.RoleName, permissions []domain.Permission, parents ...domain.RoleName) roles.RoleSummary {
 	t.Helper()
 	r, err := s.Create(t.Context(), domain.SystemActor(), roles.Draft{Name: name, Permissions: permissions, Parents: parents})
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 
 type roleOutput struct {
 	ETag string `header:"ETag"`
-	Body roles.Item
+	Body roles.RoleSummary
 }
 
-func roleBody(r roles.Item, err error) (*roleOutput, error) {
+func roleBody(r roles.RoleSummary, err error) (*roleOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *Server) mountRoles() {
 			return list(s.core.Roles.Permissions(ctx, actorOf(ctx)))
 		})
 	register(s, route("listRoles", http.MethodGet, "/roles", "The default roles and the server's own"),
-		func(ctx context.Context, _ *struct{}) (*output[items[roles.Item]], error) {
+		func(ctx context.Context, _ *struct{}) (*output[items[roles.RoleSummary]], error) {
 			return list(s.core.Roles.List(ctx, actorOf(ctx)))
 		})
 	create := route("createRole", http.MethodPost, "/roles", "Make a role of what one holds oneself", http.StatusConflict)

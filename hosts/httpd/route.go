@@ -45,6 +45,8 @@ type Route struct {
 	Permission domain.Permission
 	// InLibrary lets in who has the permission for at least one library: the handler's use case says for which (domain.Permission.InLibrary).
 	InLibrary bool
+	// Enrolling lets in who must add a second factor first (access.AuthorizeEnrolling).
+	Enrolling bool
 	// Status is the answer of success; 0 is 200, or 204 without a body.
 	Status int
 	// Also are answers of success beside Status: 304, 206.
@@ -95,7 +97,7 @@ func (s *Server) operation(r Route) huma.Operation {
 				s.writeProblem(w, request, err)
 				return
 			}
-			if err := s.authorize(ctx.Context(), r.Permission, r.StreamToken, r.InLibrary); err != nil {
+			if err := s.authorize(ctx.Context(), r); err != nil {
 				s.denied(ctx.Context(), r.Method+" "+base+r.Path, err)
 				s.writeProblem(w, request, err)
 				return
@@ -123,7 +125,7 @@ func (s *Server) operation(r Route) huma.Operation {
 func (s *Server) handle(method, pattern string, permission domain.Permission, h http.HandlerFunc) {
 	s.declare(method, pattern, permission)
 	s.router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.authorize(r.Context(), permission, false, false); err != nil {
+		if err := s.authorize(r.Context(), Route{Permission: permission}); err != nil {
 			s.denied(r.Context(), method+" "+pattern, err)
 			s.writeProblem(w, r, err)
 			return
@@ -137,21 +139,25 @@ func (s *Server) declare(method, pattern string, permission domain.Permission) {
 }
 
 // authorize is the guard of every route. A stream token's actor passes only where the route says so.
-func (s *Server) authorize(ctx context.Context, permission domain.Permission, streamToken, inLibrary bool) error {
+func (s *Server) authorize(ctx context.Context, r Route) error {
 	c := credentialOf(ctx)
-	if c.viaStreamToken && !streamToken {
+	if c.viaStreamToken && !r.StreamToken {
 		return fault.New(fault.Unauthenticated, "auth.stream_token_only", "A stream token opens its film's media only. Sign in to use the API.")
 	}
-	if permission == domain.PermissionPublic {
+	if r.Permission == domain.PermissionPublic {
 		return nil
 	}
 	if c.err != nil {
 		return c.err
 	}
-	if inLibrary {
-		return s.core.Access.AuthorizeAnywhere(ctx, c.actor, permission)
+	switch {
+	case r.InLibrary:
+		return s.core.Access.AuthorizeAnywhere(ctx, c.actor, r.Permission)
+	case r.Enrolling:
+		return s.core.Access.AuthorizeEnrolling(ctx, c.actor, r.Permission)
+	default:
+		return s.core.Access.Authorize(ctx, c.actor, r.Permission)
 	}
-	return s.core.Access.Authorize(ctx, c.actor, permission)
 }
 
 // denied notes in the activity log that somebody was refused a route (S27): its pattern, never what was asked about.

@@ -4,7 +4,7 @@ import type { components, operations } from './schema';
 type Schemas = components['schemas'];
 type Query<Operation extends keyof operations> = NonNullable<operations[Operation]['parameters']['query']>;
 
-export type Role = Schemas['Item'];
+export type Role = Schemas['RoleSummary'];
 export type UserState = NonNullable<Query<'listUsers'>['state']>;
 export type Invitation = Schemas['InvitationItem'];
 export type Setting = Schemas['Setting'];

@@ -2526,29 +2526,6 @@ export interface components {
             /** @description Absent: user */
             roles?: string[] | null;
         };
-        Item: {
-            /** Format: date-time */
-            createdAt: string;
-            /** @description Part of every server: it cannot be changed or removed */
-            default: boolean;
-            description: string;
-            /** @description Its own permissions and those that it inherits, sorted */
-            effective: string[];
-            /**
-             * @description [a-z][a-z0-9:_-]{0,39}
-             * @example librarian
-             */
-            name: string;
-            parents: string[];
-            permissions: string[];
-            /** Format: date-time */
-            updatedAt: string;
-            /**
-             * Format: int64
-             * @description How many accounts have it, everywhere or for a library
-             */
-            users: number;
-        };
         ItemsAPIKey: {
             items: components["schemas"]["APIKey"][];
         };
@@ -2563,9 +2540,6 @@ export interface components {
         };
         ItemsIndexEntry: {
             items: components["schemas"]["IndexEntry"][];
-        };
-        ItemsItem: {
-            items: components["schemas"]["Item"][];
         };
         ItemsLibrary: {
             items: components["schemas"]["Library"][];
@@ -2590,6 +2564,9 @@ export interface components {
         };
         ItemsPermissionInfo: {
             items: components["schemas"]["PermissionInfo"][];
+        };
+        ItemsRoleSummary: {
+            items: components["schemas"]["RoleSummary"][];
         };
         ItemsSessionItem: {
             items: components["schemas"]["SessionItem"][];
@@ -3259,6 +3236,29 @@ export interface components {
             libraryId?: string;
             userId: string;
             username: string;
+        };
+        RoleSummary: {
+            /** Format: date-time */
+            createdAt: string;
+            /** @description Part of every server: it cannot be changed or removed */
+            default: boolean;
+            description: string;
+            /** @description Its own permissions and those that it inherits, sorted */
+            effective: string[];
+            /**
+             * @description [a-z][a-z0-9:_-]{0,39}
+             * @example librarian
+             */
+            name: string;
+            parents: string[];
+            permissions: string[];
+            /** Format: date-time */
+            updatedAt: string;
+            /**
+             * Format: int64
+             * @description How many accounts have it, everywhere or for a library
+             */
+            users: number;
         };
         Scan: {
             /** Format: int64 */
@@ -7386,7 +7386,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ItemsItem"];
+                    "application/json": components["schemas"]["ItemsRoleSummary"];
                 };
             };
             /** @description Unauthorized */
@@ -7465,7 +7465,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["RoleSummary"];
                 };
             };
             /** @description Bad Request */
@@ -7587,7 +7587,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["RoleSummary"];
                 };
             };
             /** @description Unauthorized */
@@ -7823,7 +7823,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["RoleSummary"];
                 };
             };
             /** @description Bad Request */
