@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/library"
+	"github.com/revenge-media/revenge/core/playback"
 	"github.com/revenge-media/revenge/hosts/httpd"
 	"github.com/revenge-media/revenge/ports/passkey"
 	"github.com/revenge-media/revenge/testkit/passkeytest"
@@ -267,14 +270,20 @@ func TestS4EveryPathCountsAndThePasskeyStaysOpen(t *testing.T) {
 			}
 		}
 		return map[string]func() world.Response{
-			"login":            func() world.Response { return s.post(t, "/auth/login", object{"login": name, "password": "wrong"}) },
-			"login in capital": func() world.Response { return s.post(t, "/auth/login", object{"login": strings.ToUpper(name), "password": "wrong"}) },
-			"login by address": func() world.Response { return s.post(t, "/auth/login", object{"login": name + "@Example.org", "password": "wrong"}) },
-			"reauthenticate":   from("/auth/reauthenticate", object{"password": "wrong"}),
-			"change-password":  from("/users/me/change-password", object{"currentPassword": "wrong", "password": "eleven purple teapots"}),
+			"login": func() world.Response { return s.post(t, "/auth/login", object{"login": name, "password": "wrong"}) },
+			"login in capital": func() world.Response {
+				return s.post(t, "/auth/login", object{"login": strings.ToUpper(name), "password": "wrong"})
+			},
+			"login by address": func() world.Response {
+				return s.post(t, "/auth/login", object{"login": name + "@Example.org", "password": "wrong"})
+			},
+			"reauthenticate":  from("/auth/reauthenticate", object{"password": "wrong"}),
+			"change-password": from("/users/me/change-password", object{"currentPassword": "wrong", "password": "eleven purple teapots"}),
 		}
 	}
-	right := func(name string) world.Response { return s.post(t, "/auth/login", object{"login": name, "password": world.Password}) }
+	right := func(name string) world.Response {
+		return s.post(t, "/auth/login", object{"login": name, "password": world.Password})
+	}
 	for path := range paths(world.Account{}) {
 		name := strings.ReplaceAll(path, " ", "-")
 		a := w.Account(t, name, domain.RoleUser)
@@ -315,5 +324,198 @@ func TestS4EveryPathCountsAndThePasskeyStaysOpen(t *testing.T) {
 	}
 	if got := passkeySignIn(t, s, browser); got.Status != http.StatusOK {
 		t.Errorf("while the password is locked the passkey is answered with %d %s", got.Status, got.Body)
+	}
+}
+
+func TestS6WhatIsHandedOutForOneThingOpensNothingElse(t *testing.T) {
+	t.Parallel()
+	w, _, _ := mailed(t)
+	s := newCrowd(t, w)
+	zoe := w.Account(t, "zoe", domain.RoleUser)
+	_, codes := withPasskey(t, s, zoe)
+	login := func() httpd.SignIn {
+		return world.Decode[httpd.SignIn](t, s.post(t, "/auth/login", object{"login": "zoe", "password": world.Password}), http.StatusOK)
+	}
+	pending := login().Challenge.Token
+	in := world.Decode[httpd.SignIn](t, s.post(t, "/auth/mfa/verify", object{"token": login().Challenge.Token, "method": "backup_code", "code": codes[0], "trustDevice": true}), http.StatusOK)
+	if in.DeviceToken == "" {
+		t.Fatal("there is no token of a trusted device")
+	}
+	for name, token := range map[string]string{"a refresh token": in.RefreshToken, "a pending sign-in": pending, "a trusted device": in.DeviceToken, "a backup code": codes[1]} {
+		for as, got := range map[string]world.Response{
+			"an access token":   s.Bearer(token).Get(t, "/users/me"),
+			"an API key":        s.Key(token).Get(t, "/users/me"),
+			"a stream's token":  s.Anonymous().Get(t, "/users/me?token="+token),
+			"a session cookie":  s.Anonymous().Do(t, http.MethodGet, "/api/v1/users/me", nil, "Cookie", s.CookieName()+"="+token),
+			"a password":        s.post(t, "/auth/login", object{"login": "zoe", "password": token}),
+			"a code by mail":    s.post(t, "/auth/verify-email", object{"code": token}),
+			"a code of a reset": s.post(t, "/auth/reset-password", object{"code": token, "password": "eleven purple teapots"}),
+		} {
+			if got.Status != http.StatusUnauthorized && got.Status != http.StatusUnprocessableEntity || got.Header.Get("Set-Cookie") != "" {
+				t.Errorf("%s as %s: %d %s", name, as, got.Status, got.Body)
+			}
+		}
+		if name == "a refresh token" {
+			continue
+		}
+		if got := s.post(t, "/auth/refresh", object{"refreshToken": token}); got.Status != http.StatusUnauthorized {
+			t.Errorf("%s as a refresh token: %d %s", name, got.Status, got.Body)
+		}
+	}
+	if got := s.post(t, "/auth/mfa/verify", object{"token": in.RefreshToken, "method": "backup_code", "code": codes[2]}); got.Status != http.StatusUnauthorized {
+		t.Errorf("a refresh token as a pending sign-in: %d", got.Status)
+	}
+	if got := s.Bearer(in.AccessToken).Get(t, "/users/me"); got.Status != http.StatusOK {
+		t.Errorf("afterwards the access token is answered with %d: the others prove nothing", got.Status)
+	}
+}
+
+func TestS6RotatedKeysSignNobodyOutOfAnyInstance(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	ulf := n.User(t)
+	refreshed := func(i int, token string) httpd.Tokens {
+		return world.Decode[httpd.Tokens](t, n.servers[i].Anonymous().Post(t, "/auth/refresh", object{"refreshToken": token}), http.StatusOK)
+	}
+	me := func(when string, want int, clients map[string]func(s *world.Server) world.Client) {
+		t.Helper()
+		for what, client := range clients {
+			for i, s := range n.servers {
+				if got := client(s).Get(t, "/users/me"); got.Status != want {
+					t.Errorf("%s %s is answered with %d by instance %d: %s", when, what, got.Status, i, got.Body)
+				}
+			}
+		}
+	}
+	bearer := func(token string) func(*world.Server) world.Client {
+		return func(s *world.Server) world.Client { return s.Bearer(token) }
+	}
+	value := n.Auth.CookieFor(ulf.Session)
+	cookie := func(s *world.Server) world.Client { return s.Cookie(value) }
+	oldKeys := unsealed(t, n.World, "signing-keys")
+	if err := n.Auth.RotateKeys(t.Context(), domain.SystemActor()); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(oldKeys, unsealed(t, n.World, "signing-keys")) || n.Auth.CookieFor(ulf.Session) == value {
+		t.Error("the keys are the old ones")
+	}
+	fresh := world.Decode[httpd.SignIn](t, n.servers[0].Anonymous().Post(t, "/auth/login", object{"login": "ulf", "password": world.Password}), http.StatusOK)
+	me("after the rotation", http.StatusOK, map[string]func(*world.Server) world.Client{
+		"the old access token": bearer(ulf.Tokens.AccessToken), "the old cookie": cookie, "a new access token": bearer(fresh.AccessToken),
+	})
+	n.pass(14 * time.Minute)
+	me("shortly before its end", http.StatusOK, map[string]func(*world.Server) world.Client{"the old access token": bearer(ulf.Tokens.AccessToken)})
+	n.pass(3 * time.Minute)
+	me("after its end", http.StatusUnauthorized, map[string]func(*world.Server) world.Client{"the old access token": bearer(ulf.Tokens.AccessToken)})
+	next := refreshed(1, refreshed(0, ulf.Tokens.RefreshToken).RefreshToken)
+	me("after the end of the old tokens", http.StatusOK, map[string]func(*world.Server) world.Client{"the old cookie": cookie, "what the old refresh token led to": bearer(next.AccessToken)})
+}
+
+func TestS7EveryStepOfASignInBeginsANewSessionAndEndsTheOldOne(t *testing.T) {
+	t.Parallel()
+	w, _, _ := mailed(t)
+	s := newCrowd(t, w)
+	zoe := w.Account(t, "zoe", domain.RoleUser)
+	c := s.Bearer(zoe.Tokens.AccessToken)
+	dead := func(when string, session domain.ID, access, refresh string) {
+		t.Helper()
+		for what, got := range map[string]world.Response{
+			"access token": s.Bearer(access).Get(t, "/users/me"), "refresh token": s.post(t, "/auth/refresh", object{"refreshToken": refresh}),
+			"cookie": s.Cookie(w.Auth.CookieFor(domain.Session{ID: session})).Get(t, "/users/me"),
+		} {
+			if got.Status != http.StatusUnauthorized {
+				t.Errorf("%s the old session's %s is answered with %d", when, what, got.Status)
+			}
+		}
+	}
+	again := world.Decode[httpd.SignIn](t, c.Post(t, "/auth/reauthenticate", object{"password": world.Password}), http.StatusOK)
+	if again.Session.ID == zoe.Session.ID {
+		t.Error("after a re-authentication the session has its old id")
+	}
+	dead("after a re-authentication", zoe.Session.ID, zoe.Tokens.AccessToken, zoe.Tokens.RefreshToken)
+	zoe.Tokens.AccessToken = again.AccessToken
+	_, codes := withPasskey(t, s, zoe)
+
+	pending := world.Decode[httpd.SignIn](t, s.post(t, "/auth/login", object{"login": "zoe", "password": world.Password}), http.StatusOK)
+	proof := object{"token": pending.Challenge.Token, "method": "backup_code", "code": codes[0]}
+	in := world.Decode[httpd.SignIn](t, s.post(t, "/auth/mfa/verify", proof), http.StatusOK)
+	if in.Session.ID == again.Session.ID || pending.Session != nil || !in.Session.MFAVerified {
+		t.Errorf("the second factor opens %+v", in.Session)
+	}
+	proof["code"] = codes[1]
+	if got := s.post(t, "/auth/mfa/verify", proof); got.Status != http.StatusUnauthorized {
+		t.Errorf("a sign-in that was finished is finished again: %d", got.Status)
+	}
+	factor := world.Decode[httpd.SignIn](t, s.Bearer(in.AccessToken).Post(t, "/auth/reauthenticate", object{"method": "backup_code", "code": codes[2]}), http.StatusOK)
+	if factor.Session.ID == in.Session.ID {
+		t.Error("after a second factor the session has its old id")
+	}
+	dead("after a second factor", in.Session.ID, in.AccessToken, in.RefreshToken)
+	if got := s.Bearer(factor.AccessToken).Get(t, "/users/me"); got.Status != http.StatusOK {
+		t.Errorf("the new session is answered with %d", got.Status)
+	}
+}
+
+func TestS7WhoIsDisabledOrDeletedOnOneInstanceIsOutOfTheOther(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Postgres())
+	film := screening(t, w, func(*library.Draft) {})
+	film.settle(t, w)
+	other := w.Beside(t).Serve(t)
+	for name, end := range map[string]func(id domain.ID) error{
+		"disabled": func(id domain.ID) error {
+			_, err := w.Core.Account.SetDisabled(t.Context(), domain.SystemActor(), id, true)
+			return err
+		},
+		"deleted": func(id domain.ID) error { return w.Core.Account.Delete(t.Context(), domain.SystemActor(), id) },
+	} {
+		a := w.Account(t, name, domain.RoleUser)
+		bearer, browser := other.Bearer(a.Tokens.AccessToken), other.Browser(a)
+		plan := world.Decode[playback.Plan](t, bearer.Post(t, "/movies/"+film.movie.ID.String()+"/playback", object{"capabilities": chromium, "urlToken": true}), http.StatusOK)
+		address := plan.Selected.Parts[0].URL
+		bare, _, _ := strings.Cut(address, "?")
+		var playing []io.ReadCloser
+		for _, r := range []*http.Request{other.Anonymous().Request(t, http.MethodGet, address, nil), browser.Request(t, http.MethodGet, bare, nil)} {
+			answer, err := other.HTTP.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			if _, err := io.CopyN(io.Discard, answer.Body, 1<<20); err != nil || answer.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %d, %v", r.URL, answer.StatusCode, err)
+			}
+			playing = append(playing, answer.Body)
+		}
+		if err := end(a.User.ID); err != nil {
+			t.Fatal(err)
+		}
+		ended := time.Now()
+		for what, ask := range map[string]func() world.Response{
+			"the access token": func() world.Response { return bearer.Get(t, "/users/me") },
+			"the cookie":       func() world.Response { return browser.Get(t, "/users/me") },
+			"the next range": func() world.Response {
+				return other.Anonymous().Do(t, http.MethodGet, address, nil, "Range", "bytes=0-9")
+			},
+			"the refresh token": func() world.Response {
+				return other.Anonymous().Post(t, "/auth/refresh", object{"refreshToken": a.Tokens.RefreshToken})
+			},
+		} {
+			if what == "the refresh token" { // the database says so at once; while it did not, a second try would be a replay
+				if got := ask(); got.Status != http.StatusUnauthorized {
+					t.Errorf("%s: %s is answered with %d", name, what, got.Status)
+				}
+				continue
+			}
+			world.Until(t, what+" of who was "+name+" is refused", func() bool { return ask().Status == http.StatusUnauthorized })
+		}
+		if took := time.Since(ended); took > beyond {
+			t.Errorf("%s: it took %s", name, took)
+		}
+		world.Until(t, "the second passes", func() bool { return time.Since(ended) > 1500*time.Millisecond })
+		for _, body := range playing {
+			if n, err := io.Copy(io.Discard, body); err == nil {
+				t.Errorf("%s: the film was served to its end: %d bytes more", name, n)
+			}
+		}
 	}
 }

@@ -89,8 +89,11 @@ func (s *Server) Bearer(token string) Client {
 }
 
 // Browser shows the session's cookie.
-func (s *Server) Browser(a Account) Client {
-	return Client{s, http.Header{"Cookie": {s.CookieName() + "=" + s.World.Auth.CookieFor(a.Session)}}}
+func (s *Server) Browser(a Account) Client { return s.Cookie(s.World.Auth.CookieFor(a.Session)) }
+
+// Cookie shows a session cookie of this value.
+func (s *Server) Cookie(value string) Client {
+	return Client{s, http.Header{"Cookie": {s.CookieName() + "=" + value}}}
 }
 
 // Key shows an API key.
