@@ -40,6 +40,10 @@ interop:
     @scripts/install
     @scripts/interop
 
+# Measure what timing tells of accounts: minutes, on a machine that does nothing else
+security:
+    REVENGE_TEST_SECURITY=1 go test -count=1 -timeout 30m -v -run 'HowLongItTakes' ./hosts/httpd
+
 # Serve the pages from their sources while working on them (the API comes from a server on its usual port)
 web:
     npm --prefix web ci --no-audit --no-fund
