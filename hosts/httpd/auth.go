@@ -119,8 +119,12 @@ type logoutOutput struct {
 	Body      Logout
 }
 
+// lockedNote says how too many wrong secrets are answered (S3, S4).
+const lockedNote = "After five wrong secrets of an account in a row, or twenty from an address, nothing is looked at for a while: right or wrong, the answer is 429 " +
+	"(auth.too_many_attempts) with Retry-After, from 30 seconds to 16 minutes. "
+
 func (s *Server) mountAuth() {
-	register(s, Route{ID: "login", Method: http.MethodPost, Path: "/auth/login", Summary: "Sign in with user name or e-mail address and password", Tag: "Authentication", Permission: domain.PermissionPublic, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}},
+	register(s, Route{ID: "login", Method: http.MethodPost, Path: "/auth/login", Summary: "Sign in with user name or e-mail address and password", Description: lockedNote + "It is the same for names that nobody has. Passkeys go on working.", Tag: "Authentication", Permission: domain.PermissionPublic, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}},
 		func(ctx context.Context, in *loginInput) (*signInOutput, error) {
 			token := in.Body.DeviceToken
 			if token == "" {
@@ -132,11 +136,11 @@ func (s *Server) mountAuth() {
 			}
 			return s.outcome(ctx, in.origin, outcome, in.Body.Cookie)
 		})
-	register(s, Route{ID: "verifySecondFactor", Method: http.MethodPost, Path: "/auth/mfa/verify", Summary: "Show the second factor that a sign-in asked for", Tag: "Authentication", Permission: domain.PermissionPublic, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}},
+	register(s, Route{ID: "verifySecondFactor", Method: http.MethodPost, Path: "/auth/mfa/verify", Summary: "Show the second factor that a sign-in asked for", Description: lockedNote + "Passkeys without a password go on working.", Tag: "Authentication", Permission: domain.PermissionPublic, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}},
 		func(ctx context.Context, in *verifyInput) (*signInOutput, error) {
 			return s.secondFactor(ctx, in.origin, in.Body.Token, in.Body.proof(), in.Body.TrustDevice, in.Body.Cookie)
 		})
-	register(s, Route{ID: "reauthenticate", Method: http.MethodPost, Path: "/auth/reauthenticate", Summary: "Show once more who you are: for what changes how one signs in. This session goes on under a new id", Tag: "Authentication", Permission: domain.PermissionEnrol, Errors: []int{http.StatusTooManyRequests}},
+	register(s, Route{ID: "reauthenticate", Method: http.MethodPost, Path: "/auth/reauthenticate", Summary: "Show once more who you are: for what changes how one signs in. This session goes on under a new id", Description: lockedNote + "The session itself stays.", Tag: "Authentication", Permission: domain.PermissionEnrol, Errors: []int{http.StatusTooManyRequests}},
 		func(ctx context.Context, in *reauthenticateInput) (*signInOutput, error) {
 			proof := auth.Proof{Password: in.Body.Password}
 			if in.Body.Method != "" {

@@ -37,12 +37,14 @@ var anonymous = []string{
 
 // Route declares one operation: what it is called, what it needs, what it may answer.
 type Route struct {
-	ID         string // camelCase operation id: the generated client's method name
-	Method     string
-	Path       string // below /api/v1
-	Summary    string
-	Tag        string
-	Permission domain.Permission
+	ID      string // camelCase operation id: the generated client's method name
+	Method  string
+	Path    string // below /api/v1
+	Summary string
+	// Description is what there is to say beyond Summary; "" mostly.
+	Description string
+	Tag         string
+	Permission  domain.Permission
 	// InLibrary lets in who has the permission for at least one library: the handler's use case says for which (domain.Permission.InLibrary).
 	InLibrary bool
 	// Enrolling lets in who must add a second factor first (access.AuthorizeEnrolling).
@@ -87,7 +89,7 @@ func (s *Server) operation(r Route) huma.Operation {
 		maxBody = defaultMaxBody
 	}
 	op := huma.Operation{
-		OperationID: r.ID, Method: r.Method, Path: base + r.Path, Summary: r.Summary, Tags: []string{r.Tag},
+		OperationID: r.ID, Method: r.Method, Path: base + r.Path, Summary: r.Summary, Description: r.Description, Tags: []string{r.Tag},
 		DefaultStatus: r.Status, SkipValidateParams: r.ForeignQuery, Errors: errorsOf(r, r.Permission != domain.PermissionPublic), Responses: answersOf(r), MaxBodyBytes: maxBody,
 		Metadata:   map[string]any{"permission": r.Permission},
 		Extensions: map[string]any{"x-permission": string(r.Permission)},

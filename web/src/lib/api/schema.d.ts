@@ -760,7 +760,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign in with user name or e-mail address and password */
+        /**
+         * Sign in with user name or e-mail address and password
+         * @description After five wrong secrets of an account in a row, or twenty from an address, nothing is looked at for a while: right or wrong, the answer is 429 (auth.too_many_attempts) with Retry-After, from 30 seconds to 16 minutes. It is the same for names that nobody has. Passkeys go on working.
+         */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -794,7 +797,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Show the second factor that a sign-in asked for */
+        /**
+         * Show the second factor that a sign-in asked for
+         * @description After five wrong secrets of an account in a row, or twenty from an address, nothing is looked at for a while: right or wrong, the answer is 429 (auth.too_many_attempts) with Retry-After, from 30 seconds to 16 minutes. Passkeys without a password go on working.
+         */
         post: operations["verifySecondFactor"];
         delete?: never;
         options?: never;
@@ -879,7 +885,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Show once more who you are: for what changes how one signs in. This session goes on under a new id */
+        /**
+         * Show once more who you are: for what changes how one signs in. This session goes on under a new id
+         * @description After five wrong secrets of an account in a row, or twenty from an address, nothing is looked at for a while: right or wrong, the answer is 429 (auth.too_many_attempts) with Retry-After, from 30 seconds to 16 minutes. The session itself stays.
+         */
         post: operations["reauthenticate"];
         delete?: never;
         options?: never;
