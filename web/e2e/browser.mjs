@@ -21,14 +21,14 @@ export const launch = () =>
 	});
 
 /** A context of its own (cookies, storage). Script errors and refused resources fail the test that asks `faults`. */
-export async function visitor(browser, base, { width = 1440, theme = 'dark', state } = {}) {
+export async function visitor(browser, base, { width = 1440, theme = 'dark', locale = 'en-GB', state } = {}) {
 	const phone = width < 600;
 	const context = await browser.newContext({
 		baseURL: base,
 		viewport: { width, height: phone ? 844 : 900 },
 		colorScheme: theme,
 		reducedMotion: 'reduce',
-		locale: 'en-GB',
+		locale,
 		isMobile: phone,
 		hasTouch: phone,
 		storageState: state
@@ -104,3 +104,33 @@ export async function screenshot(page, name) {
 	await mkdir(shots, { recursive: true });
 	await page.screenshot({ path: join(shots, `${name}.png`) });
 }
+
+/** Draws a page as it stands in both themes, narrow and wide. What axe finds, and what does not fit the width, as lines. */
+export async function everywhere(page, name) {
+	const lines = [];
+	for (const colorScheme of ['light', 'dark'])
+		for (const width of [390, 1440]) {
+			await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+			await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
+			await settled(page);
+			await screenshot(page, `${name}-${colorScheme}-${width}`);
+			const found = [...(await findings(page)), ...(await overflow(page))];
+			lines.push(...found.map((line) => `${name} ${colorScheme} ${width}: ${line}`));
+		}
+	return lines;
+}
+
+/** What sticks out of the window to the right, or is cut off in a control, as lines. */
+export const overflow = (page) =>
+	page.evaluate(() => {
+		const what = (e) => `${e.localName} ${e.textContent.trim().slice(0, 60)}`;
+		const lines = [];
+		if (document.documentElement.scrollWidth > innerWidth)
+			for (const e of document.body.querySelectorAll('*'))
+				if (e.getBoundingClientRect().right > innerWidth + 1 && e.checkVisibility())
+					lines.push(`sticks out: ${what(e)}`);
+		for (const e of document.querySelectorAll('button, a, select, label'))
+			if (e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && getComputedStyle(e).display !== 'inline')
+				lines.push(`does not fit: ${what(e)}`);
+		return lines.slice(0, 6);
+	});

@@ -21,6 +21,38 @@ export function makeLibrary(folder) {
 	if (made.status !== 0) throw new Error(`the demo library could not be made:\n${made.stderr}`);
 }
 
+/** Runs the mail server that keeps what it takes. `mail` waits for the newest mail to an address that fits, of those that nobody took before. */
+export async function startMails() {
+	const { folder, remove } = await temporary('mails');
+	const catcher = join(folder, 'mail-catcher');
+	const made = spawnSync('go', ['build', '-o', catcher, './testkit/smtptest/cmd/mail-catcher'], {
+		cwd: root,
+		encoding: 'utf8',
+		env: { GOFLAGS: '-tags=nodynamic -buildvcs=false', CGO_ENABLED: '0', ...process.env }
+	});
+	if (made.status !== 0) throw new Error(`the mail catcher could not be built:\n${made.stderr}`);
+	const child = spawn(catcher, [], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const ended = new Promise((done) => child.once('exit', done));
+	const { smtpPort, url } = await new Promise((told, failed) => {
+		child.stdout.once('data', (line) => told(JSON.parse(line)));
+		child.once('exit', () => failed(new Error('the mail catcher ended')));
+	});
+	const taken = new Set();
+	const mail = (to, fits = () => true) =>
+		until(`a mail to ${to} arrives`, async () => {
+			const { items } = await (await fetch(`${url}/mails?to=${encodeURIComponent(to)}`)).json();
+			const found = items.findLast((m) => !taken.has(m.header['Message-Id'][0]) && fits(m));
+			if (found) taken.add(found.header['Message-Id'][0]);
+			return found;
+		});
+	const stop = async () => {
+		child.stdin.end();
+		await ended;
+		await remove();
+	};
+	return { port: smtpPort, mail, stop };
+}
+
 async function freePort() {
 	const probe = createServer();
 	await new Promise((listening) => probe.listen(0, '127.0.0.1', listening));
@@ -47,16 +79,23 @@ export async function temporary(name) {
 	return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Runs the server. `link` is the first-run link that it printed. */
-export async function startServer() {
+/**
+ * Runs the server. `link` is the first-run link that it printed. With `named` people reach it as localhost, which it is told: passkeys and links in mails
+ * need a name.
+ */
+export async function startServer({ named = false } = {}) {
 	if (!existsSync(binary)) throw new Error(`${binary} is not there: build it first (just build)`);
 	const { folder, remove } = await temporary('e2e');
 	const port = await freePort();
+	const base = `http://${named ? 'localhost' : '127.0.0.1'}:${port}`;
 	let output = '';
 	const child = spawn(binary, ['serve', `--data-dir=${folder}`, `--listen=127.0.0.1:${port}`], {
 		cwd: folder,
 		// The server refuses settings that it does not know, and this run's own are none of its.
-		env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REVENGE_'))),
+		env: {
+			...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REVENGE_'))),
+			...(named && { REVENGE_BASE_URL: base })
+		},
 		stdio: ['ignore', 'pipe', 'pipe']
 	});
 	child.stdout.on('data', (text) => (output += text));
@@ -70,7 +109,6 @@ export async function startServer() {
 		clearTimeout(timer);
 		await remove();
 	};
-	const base = `http://127.0.0.1:${port}`;
 	try {
 		const [link] = await until(
 			() => `the server has printed its link:\n${output}`,

@@ -1,7 +1,7 @@
 // The main job, end to end: set up by the printed link, scan, browse, play, seek, choose tracks, resume elsewhere.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { findings, launch, screenshot, settled, visitor } from './browser.mjs';
+import { everywhere, findings, launch, screenshot, settled, visitor } from './browser.mjs';
 import { makeLibrary, startServer, temporary, until } from './server.mjs';
 
 const password = 'the ship arrives with no crew';
@@ -38,7 +38,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.goto(server.link);
 		await page.getByRole('heading', { name: 'Is this your server?' }).waitFor();
 		assert.equal(await page.evaluate(() => location.hash), '', 'the code stays out of the address');
-		await everywhere(page, 'setup-claim');
+		await looks(page, 'setup-claim');
 		await page.getByRole('button', { name: 'Continue' }).click();
 
 		await page.getByRole('heading', { name: 'Who are you?' }).waitFor();
@@ -47,7 +47,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByLabel('Password again').fill('short');
 		await page.getByRole('button', { name: 'Create account' }).click();
 		await page.getByRole('alert').waitFor();
-		await everywhere(page, 'setup-owner');
+		await looks(page, 'setup-owner');
 		await page.getByLabel('Password', { exact: true }).fill(password);
 		await page.getByLabel('Password again').fill(password);
 		await page.getByRole('button', { name: 'Create account' }).click();
@@ -55,12 +55,12 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByRole('heading', { name: 'Where are your films?' }).waitFor();
 		await pick(page, library.folder);
 		await page.getByText('Recognised').waitFor();
-		await everywhere(page, 'setup-library');
+		await looks(page, 'setup-library');
 		await page.getByRole('button', { name: /^Scan .* videos$/ }).click();
 
 		await page.getByRole('link', { name: 'Start watching' }).waitFor({ timeout: 60_000 });
 		await page.getByRole('heading', { name: 'Your films are ready' }).waitFor({ timeout: 120_000 });
-		await everywhere(page, 'setup-scan');
+		await looks(page, 'setup-scan');
 		await page.getByRole('link', { name: 'Start watching' }).click();
 		await page.getByRole('heading', { name: /Recently added/ }).waitFor();
 		films = (await ask(page, '/movies?limit=100')).items;
@@ -164,7 +164,7 @@ describe('the main job', { timeout: 600_000 }, () => {
 		await page.getByRole('heading', { level: 1, name: /cannot/ }).waitFor();
 		await page.getByText('Not in this browser').waitFor();
 		await page.getByText('transcode required: codec').waitFor();
-		await everywhere(page, 'refused');
+		await looks(page, 'refused');
 	});
 
 	test('watching goes on in another browser where it stopped', async () => {
@@ -381,17 +381,8 @@ describe('the main job', { timeout: 600_000 }, () => {
 	test('axe finds nothing on any page, in either theme', () => assert.deepEqual(noted, []));
 });
 
-/** Draws and audits a page that cannot be opened anew: in both themes, wide and narrow. */
-async function everywhere(page, name) {
-	for (const colorScheme of ['light', 'dark'])
-		for (const width of [390, 1440]) {
-			await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-			await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
-			await settled(page);
-			await screenshot(page, `${name}-${colorScheme}-${width}`);
-			await audit(page, `${name} ${colorScheme} ${width}`);
-		}
-}
+/** Draws and audits a page that cannot be opened anew. */
+const looks = async (page, name) => noted.push(...(await everywhere(page, name)));
 
 /** Notes what axe finds; the last test fails for it, so that the story itself is told to its end. */
 async function audit(page, where = '') {

@@ -13,12 +13,20 @@ class SessionStore {
 	me = $state<Me>();
 	settings = $state<ServerSettings>();
 
+	/** Pages are about whoever is signed in for as long as they are shown: only the next one is about nobody. */
+	#leaving = false;
+
 	constructor() {
-		hears.signedOut = () => {
-			if (!this.me) return;
-			this.me = undefined;
+		hears.signedOut = async () => {
+			if (!this.me || this.#leaving) return;
+			this.#leaving = true;
 			const here = location.pathname + location.search;
-			void goto(`/login?next=${encodeURIComponent(here)}`, { replaceState: true });
+			try {
+				await goto(`/login?next=${encodeURIComponent(here)}`, { replaceState: true });
+			} finally {
+				this.me = undefined;
+				this.#leaving = false;
+			}
 		};
 		hears.mustEnrol = () => {
 			if (location.pathname !== '/enrol') void goto('/enrol', { replaceState: true });
@@ -78,8 +86,13 @@ class SessionStore {
 	}
 
 	async signOut() {
-		await api.auth.logout();
-		this.me = undefined;
+		this.#leaving = true;
+		try {
+			await api.auth.logout();
+		} catch (error) {
+			this.#leaving = false;
+			throw error;
+		}
 		// A full load drops everything that was kept in memory for this account.
 		location.assign('/login');
 	}
