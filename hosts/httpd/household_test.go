@@ -2,6 +2,7 @@ package httpd_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,11 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/core/movie"
 	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/core/roles"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/hosts/config"
 	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/testkit/demo"
@@ -80,7 +84,7 @@ func (p *person) client() world.Client {
 // sees says which libraries an account sees, in the words of SPEC 3 and 4 and not in those of the code.
 func (p *person) sees(at *place) bool {
 	switch {
-	case p.role == "":
+	case p.role == "" || !p.may[domain.PermissionLibraryRead] && !p.viaKey:
 		return false
 	case p.role == domain.RoleAdmin:
 		return true
@@ -91,8 +95,8 @@ func (p *person) sees(at *place) bool {
 	}
 }
 
-// household is a server with an open, a closed and a restricted library, which is marked as open besides, and somebody of every role in every
-// standing, each of whom watched all that they ever saw. spare is a library that only administrators see, to be changed and deleted.
+// household is a server with an open, a closed and a restricted library, which is marked as open besides, and somebody of every role, default ones and the
+// server's own, in every standing, each of whom watched all that they ever saw. spare is a library that only administrators see, to be changed and deleted.
 type household struct {
 	*world.Server
 	open, closed, restricted, spare *place
@@ -104,6 +108,7 @@ type household struct {
 	bystander    world.Account
 	provider     string // the issuer of the one that everybody is linked with
 	bystanderKey domain.ID
+	invitation   domain.ID
 	job          string
 	// foreign are names and ids of each account that no other but administrators may hear of.
 	foreign map[*person][]string
@@ -123,12 +128,24 @@ func (h *household) who(t *testing.T, role domain.RoleName, s standing) *person 
 	return nil
 }
 
+// nobodysRole is there to be changed and removed. It carries what no API key holds.
+const nobodysRole domain.RoleName = "curator"
+
 func newHousehold(t *testing.T, options ...world.Option) *household {
 	t.Helper()
 	h := openHouse(t, options...)
 	h.closed, h.restricted = &place{word: "Quokkaberg"}, &place{word: "Xenotopian", open: true, restricted: true}
 	h.spare = &place{word: "Sparrowhawk", spare: true}
 	h.shelve(t, h.closed, h.restricted, h.spare)
+	for _, own := range []roles.Draft{
+		{Name: "family", Description: "Guests who keep track of what they watch", Parents: []domain.RoleName{domain.RoleGuest}, Permissions: []domain.Permission{domain.PermissionHistory}},
+		{Name: "steward", Description: "Sees to the settings, and watches nothing", Permissions: []domain.Permission{domain.PermissionEnrol, domain.PermissionSession, domain.PermissionProfile, domain.PermissionSettingsManage}},
+		{Name: nobodysRole, Description: "Nobody has it", Permissions: []domain.Permission{domain.PermissionEnrol, domain.PermissionLibraryRead}},
+	} {
+		if _, err := h.World.Core.Roles.Create(t.Context(), domain.SystemActor(), own); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h.gather(t)
 	h.watch(t)
 	h.handOutKeys(t)
@@ -147,6 +164,22 @@ func openHouse(t *testing.T, options ...world.Option) *household {
 	h.nobody.clients = []world.Client{h.Anonymous()}
 	key, _ := w.APIKey(t, h.bystander, domain.PermissionLibraryRead)
 	h.bystanderKey = key.ID
+	if _, err := w.Settings.Update(t.Context(), domain.SystemActor(), nil, map[string]json.RawMessage{settings.RegistrationMode.Name(): []byte(`"invite"`)}); err != nil {
+		t.Fatal(err)
+	}
+	invited, err := w.Core.Account.Invite(t.Context(), domain.SystemActor(), account.NewInvitation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.invitation = invited.ID
+	picture, err := os.Open("../../testkit/demo/posters/detour.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer picture.Close()
+	if _, err := w.Core.Account.SetAvatar(t.Context(), h.bystander.Actor, picture); err != nil {
+		t.Fatal(err)
+	}
 	h.shelve(t, h.open)
 	done, err := w.Jobs.List(t.Context(), jobs.Filter{}, domain.PageRequest{Limit: 1})
 	if err != nil || len(done.Items) != 1 {
@@ -256,12 +289,19 @@ func (p *place) learn(t *testing.T, w *world.World) {
 // gather makes the accounts and grants members and formers access to everything.
 func (h *household) gather(t *testing.T) {
 	t.Helper()
-	roles, err := h.World.Access.Roles(t.Context())
+	names, err := h.World.Access.Roles(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, role := range roles {
-		for _, s := range []standing{stranger, member, former} {
+	for _, role := range names {
+		if role == nobodysRole {
+			continue
+		}
+		standings := []standing{stranger, member, former}
+		if !role.IsDefault() {
+			standings = standings[:1]
+		}
+		for _, s := range standings {
 			p := &person{name: string(s) + " " + string(role), role: role, standing: s, account: h.World.Account(t, string(role)+"."+string(s)+".zaphod", role), may: map[domain.Permission]bool{}}
 			permissions, err := h.World.Access.Permissions(t.Context(), p.account.Actor)
 			if err != nil {
@@ -315,11 +355,14 @@ func (h *household) everybody() []*person { return slices.Concat(h.people, h.key
 // position is how far the n-th account watches.
 func position(n int) float64 { return 5 + float64(n)/8 }
 
-// watch lets everybody play what they see, and then takes the formers off the lists.
+// watch lets everybody who keeps a history play what they see, and then takes the formers off the lists.
 func (h *household) watch(t *testing.T) {
 	t.Helper()
 	w, ctx := h.World, t.Context()
 	for n, p := range h.people {
+		if !p.may[domain.PermissionHistory] {
+			continue // guests leave nothing behind
+		}
 		for _, at := range h.places() {
 			for _, film := range []struct {
 				movie domain.Movie
@@ -344,6 +387,9 @@ func (h *household) watch(t *testing.T) {
 	}
 	world.Until(t, "everybody sees what they shall", func() bool {
 		for _, p := range h.people {
+			if !p.may[domain.PermissionLibraryRead] {
+				continue
+			}
 			scope, err := w.Access.Scope(ctx, p.account.Actor)
 			if err != nil {
 				t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
@@ -31,6 +32,11 @@ func (r route) String() string { return r.method + " " + r.pattern }
 
 // reads tells whether it changes nothing.
 func (r route) reads() bool { return r.method == http.MethodGet || r.method == http.MethodHead }
+
+// own tells whether it is about nothing but the asker's own account.
+func (r route) own() bool {
+	return slices.Contains([]domain.Permission{domain.PermissionEnrol, domain.PermissionSession, domain.PermissionProfile, domain.PermissionAPIKey}, r.permission)
+}
 
 // takesStreamToken tells whether the document offers a stream token as its credential.
 func (r route) takesStreamToken() bool {
@@ -98,7 +104,7 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 	case "{role}":
 		return []string{string(domain.RoleUser)}
 	case "{name}":
-		return []string{string(domain.RoleGuest)}
+		return []string{string(nobodysRole)}
 	case "{provider}":
 		return []string{householdProvider}
 	case "{id}":
@@ -117,8 +123,10 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 			return []string{h.bystanderKey.String()}
 		case strings.Contains(pattern, "/sessions/"):
 			return []string{h.bystander.Session.ID.String()}
-		case strings.Contains(pattern, "/webauthn/credentials/"), strings.Contains(pattern, "/trusted-devices/"), strings.Contains(pattern, "/invitations/"):
+		case strings.Contains(pattern, "/webauthn/credentials/"), strings.Contains(pattern, "/trusted-devices/"):
 			return []string{domain.NewID().String()}
+		case strings.Contains(pattern, "/invitations/"):
+			return []string{h.invitation.String()}
 		case strings.Contains(pattern, "/jobs/"):
 			return []string{h.job}
 		}
@@ -215,7 +223,10 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return false
 	case "locale":
 		return "en"
-	case "values": // of no setting's: what is refused changes nothing
+	case "values":
+		if strings.Contains(r.pattern, "/admin/") {
+			return map[string]any{settings.ServerName.Name(): "Zarquon"}
+		}
 		return map[string]any{"zarquon": nil}
 	case "language":
 		return "de"
@@ -235,8 +246,21 @@ func (h *household) field(t *testing.T, r route, name string, p *place) any {
 		return 7
 	case "email":
 		return "zarquon@example.org"
-	case "refreshToken", "code", "invitation":
+	case "code":
+		if strings.HasPrefix(r.pattern, "/api/v1/mfa/totp/") {
+			return "000000"
+		}
 		return "no token of anybody's"
+	case "refreshToken", "invitation", "token", "deviceToken", "challengeId":
+		return "no token of anybody's"
+	case "method":
+		return domain.FactorTOTP
+	case "credential":
+		return map[string]any{"type": "public-key"}
+	case "passwordless", "trustDevice":
+		return true
+	case "reauthenticate":
+		return false
 	}
 	t.Fatalf("what does the field %q say in the body of %s? Say so in field.", name, r)
 	return nil
