@@ -26,6 +26,7 @@ type mfaSettingsRow struct {
 	UserID        domain.ID `bun:",pk"`
 	Enabled       bool
 	EnabledAt     *micros
+	EnabledBy     *domain.ID
 	UpdatedAt     micros
 }
 
@@ -91,13 +92,13 @@ func (r mfa) Settings(ctx context.Context, user domain.ID) (domain.MFASettings, 
 	if err != nil {
 		return domain.MFASettings{}, err
 	}
-	return domain.MFASettings{UserID: row.UserID, Enabled: row.Enabled, EnabledAt: row.EnabledAt.timeOrNil(), UpdatedAt: row.UpdatedAt.time()}, nil
+	return domain.MFASettings{UserID: row.UserID, Enabled: row.Enabled, EnabledAt: row.EnabledAt.timeOrNil(), EnabledBy: row.EnabledBy, UpdatedAt: row.UpdatedAt.time()}, nil
 }
 
 func (r mfa) SaveSettings(ctx context.Context, s domain.MFASettings) error {
-	row := &mfaSettingsRow{UserID: s.UserID, Enabled: s.Enabled, EnabledAt: atOrNull(s.EnabledAt), UpdatedAt: at(s.UpdatedAt)}
+	row := &mfaSettingsRow{UserID: s.UserID, Enabled: s.Enabled, EnabledAt: atOrNull(s.EnabledAt), EnabledBy: s.EnabledBy, UpdatedAt: at(s.UpdatedAt)}
 	_, err := r.db.NewInsert().Model(row).On("CONFLICT (user_id) DO UPDATE").
-		Set("enabled = EXCLUDED.enabled").Set("enabled_at = EXCLUDED.enabled_at").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
+		Set("enabled = EXCLUDED.enabled").Set("enabled_at = EXCLUDED.enabled_at").Set("enabled_by = EXCLUDED.enabled_by").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
 	return translated(ctx, err, "mfa_settings")
 }
 

@@ -30,6 +30,8 @@ type MFASettings struct {
 	Enabled bool
 	// EnabledAt is when it was last switched on; nil while it is off.
 	EnabledAt *time.Time
+	// EnabledBy is the session that did it; nil while it is off.
+	EnabledBy *ID
 	UpdatedAt time.Time
 }
 

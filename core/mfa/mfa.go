@@ -217,13 +217,13 @@ func wrong() error {
 	return fault.New(fault.Unauthenticated, CodeWrong, "The code is wrong or was used before. Wait for the next one.")
 }
 
-// shown is nil when the actor may change its factors: it proved just now who it is, and once a second factor is on, showed that in this session. A
-// session that is older than the switch is the one that switched it on, and showed its factor then: all others ended.
+// shown is nil when the actor may change its factors: it proved just now who it is, and once a second factor is on, showed that in this session. The
+// one that switched it on did so then: all others ended.
 func (s *Service) shown(actor domain.Actor, of domain.MFASettings) error {
 	if err := access.Fresh(actor, s.deps.Now()); err != nil {
 		return err
 	}
-	if of.Enabled && !actor.MFAVerified && !(of.EnabledAt != nil && actor.AuthenticatedAt.Before(*of.EnabledAt)) {
+	if of.Enabled && !actor.MFAVerified && (of.EnabledBy == nil || *of.EnabledBy != actor.SessionID) {
 		return fault.New(fault.Forbidden, CodeShow, "Confirm with your second factor that it is you, then try again.")
 	}
 	return nil

@@ -201,7 +201,10 @@ func TestFactorsChangeOnlyForWhoJustShowedThem(t *testing.T) {
 		mine := p.SignIn(t, "anna").Actor
 		enrolled(t, p, mine)
 		trusted := mine // a session that was opened on a trusted device, after the switch
-		trusted.AuthenticatedAt, trusted.MFAVerified = p.Clock.Now(), false
+		trusted.SessionID, trusted.AuthenticatedAt, trusted.MFAVerified = domain.NewID(), p.Clock.Now(), false
+		early := trusted // whatever a clock that is behind says of it
+		early.AuthenticatedAt = mine.AuthenticatedAt
+		wantCode(t, p.MFA.RemoveTOTP(t.Context(), early), fault.Forbidden, mfa.CodeShow)
 		_, err := p.MFA.Disable(t.Context(), trusted)
 		wantCode(t, err, fault.Forbidden, mfa.CodeShow)
 		wantCode(t, p.MFA.RemoveTOTP(t.Context(), trusted), fault.Forbidden, mfa.CodeShow)

@@ -235,7 +235,7 @@ func (s *Service) FinishPasskey(ctx context.Context, actor domain.Actor, challen
 		if err := tx.MFA.CreatePasskey(ctx, p); err != nil {
 			return err
 		}
-		added.BackupCodes, err = s.added(ctx, tx, has, now)
+		added.BackupCodes, err = s.added(ctx, tx, actor, has, now)
 		return err
 	})
 	if err != nil {

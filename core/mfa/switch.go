@@ -19,16 +19,16 @@ func noFactor() error {
 
 // added ends every change that added a factor: the account's first one switches the second factor on, as whoever adds one expects. Who switched it off and
 // has others leaves it off. It returns new backup codes where that switched it on.
-func (s *Service) added(ctx context.Context, tx store.Tx, had factors, now time.Time) ([]string, error) {
+func (s *Service) added(ctx context.Context, tx store.Tx, actor domain.Actor, had factors, now time.Time) ([]string, error) {
 	if had.any() {
 		return nil, nil
 	}
-	return s.switchOn(ctx, tx, had, now)
+	return s.switchOn(ctx, tx, actor, had, now)
 }
 
 // switchOn returns new backup codes where none were left.
-func (s *Service) switchOn(ctx context.Context, tx store.Tx, has factors, now time.Time) ([]string, error) {
-	err := tx.MFA.SaveSettings(ctx, domain.MFASettings{UserID: has.settings.UserID, Enabled: true, EnabledAt: &now, UpdatedAt: now})
+func (s *Service) switchOn(ctx context.Context, tx store.Tx, actor domain.Actor, has factors, now time.Time) ([]string, error) {
+	err := tx.MFA.SaveSettings(ctx, domain.MFASettings{UserID: has.settings.UserID, Enabled: true, EnabledAt: &now, EnabledBy: &actor.SessionID, UpdatedAt: now})
 	if err != nil || has.codes > 0 {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Service) Enable(ctx context.Context, actor domain.Actor) (added Added, 
 			added.BackupCodes = nil
 			return nil
 		}
-		added.BackupCodes, err = s.switchOn(ctx, tx, has, now)
+		added.BackupCodes, err = s.switchOn(ctx, tx, actor, has, now)
 		return err
 	})
 	if err != nil {

@@ -108,7 +108,7 @@ func (s *Service) VerifyTOTP(ctx context.Context, actor domain.Actor, code strin
 		if err := tx.MFA.SaveTOTP(ctx, current); err != nil {
 			return err
 		}
-		added.BackupCodes, err = s.added(ctx, tx, has, now)
+		added.BackupCodes, err = s.added(ctx, tx, actor, has, now)
 		return err
 	})
 	if err != nil {

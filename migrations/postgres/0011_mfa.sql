@@ -3,6 +3,7 @@ CREATE TABLE user_mfa_settings (
 	user_id    UUID PRIMARY KEY NOT NULL REFERENCES users (id) ON DELETE CASCADE,
 	enabled    BOOLEAN NOT NULL,
 	enabled_at BIGINT,
+	enabled_by UUID, -- a session
 	updated_at BIGINT NOT NULL
 );
 

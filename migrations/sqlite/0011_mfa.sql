@@ -3,6 +3,7 @@ CREATE TABLE user_mfa_settings (
 	user_id    TEXT PRIMARY KEY NOT NULL REFERENCES users (id) ON DELETE CASCADE,
 	enabled    BOOLEAN NOT NULL,
 	enabled_at INTEGER,
+	enabled_by TEXT, -- a session
 	updated_at INTEGER NOT NULL
 );
 
