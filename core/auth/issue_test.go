@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +95,34 @@ func TestOwnerIsToldOfAnUnknownDeviceButNotOfTheFirst(t *testing.T) {
 			if got := told(); got != c.want {
 				t.Errorf("after %s: told %d times, want %d", c.userAgent, got, c.want)
 			}
+		}
+	})
+}
+
+func TestASessionThatEndsMeanwhileIsNotRenewed(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		ctx := t.Context()
+		p.User(t, "anna")
+		for range 8 {
+			old := p.SignIn(t, "anna")
+			var renewed auth.SignedIn
+			var failed error
+			var both sync.WaitGroup
+			both.Go(func() { renewed, failed = p.Auth.Renew(ctx, old.Actor, identity.Client) })
+			both.Go(func() {
+				if err := p.Sessions.RevokeAll(ctx, old.Actor, false); err != nil {
+					t.Error(err)
+				}
+			})
+			both.Wait()
+			if failed != nil {
+				wantCode(t, failed, fault.Unauthenticated, session.CodeEnded)
+			} else if list, err := p.Sessions.List(ctx, renewed.Actor); err != nil || len(list) > 1 {
+				t.Fatalf("got %v, %v", list, err) // renewed before: what came of it ended, or came after
+			}
+			wantCode(t, p.Auth.Check(ctx, old.Actor, domain.PermissionSession), fault.Unauthenticated, session.CodeEnded)
+			_, err := p.Auth.Renew(ctx, old.Actor, identity.Client)
+			wantCode(t, err, fault.Unauthenticated, session.CodeEnded)
 		}
 	})
 }
