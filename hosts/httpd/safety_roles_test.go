@@ -1,6 +1,7 @@
 package httpd_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/library"
 	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
@@ -219,4 +221,32 @@ func TestS27EveryChangeOfRolesIsRecorded(t *testing.T) {
 		list := world.Decode[domain.Page[domain.Activity]](t, admin.Get(t, "/admin/activity?action="+domain.ActivityAccessDenied), http.StatusOK).Items
 		return len(list) == 1 && !list[0].Success && *list[0].UserID == w.User(t).User.ID
 	})
+}
+
+// TestWhoMustAddASecondFactorIsToldSo asks as an account whose role needs one that it does not have: it sees who it is and its language, and nothing else.
+func TestWhoMustAddASecondFactorIsToldSo(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Idle())
+	s := w.Serve(t)
+	a := w.User(t)
+	_, key := w.APIKey(t, a, domain.PermissionSession)
+	_, err := w.Settings.Update(t.Context(), domain.SystemActor(), nil, map[string]json.RawMessage{settings.MFARequiredRoles.Name(): []byte(`["user"]`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []world.Client{s.Bearer(a.Tokens.AccessToken), s.Browser(a)} {
+		var me object
+		world.Until(t, "the account is told", func() bool {
+			me = world.Decode[object](t, c.Get(t, "/users/me"), http.StatusOK)
+			return me["mustEnrol"] == true
+		})
+		for path, want := range map[string]int{"/users/me/preferences": http.StatusOK, "/mfa/status": http.StatusOK, "/sessions": http.StatusForbidden, "/movies": http.StatusForbidden} {
+			if got := c.Get(t, path); got.Status != want || want == http.StatusForbidden && got.Problem(t).Code != "auth.enrolment_required" {
+				t.Errorf("%s is answered with %d %s", path, got.Status, got.Body)
+			}
+		}
+	}
+	if got := s.Key(key).Get(t, "/users/me"); got.Status != http.StatusForbidden || got.Problem(t).Code != "auth.enrolment_required" {
+		t.Errorf("its key is answered with %d %s", got.Status, got.Body)
+	}
 }
