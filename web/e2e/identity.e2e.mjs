@@ -360,6 +360,7 @@ describe('accounts', { timeout: 600_000 }, () => {
 	test('an administrator edits, disables and enables an account, and gives it a role', async () => {
 		const { page } = anna;
 		await page.goto('/admin/roles');
+		await page.getByRole('cell', { name: 'yes' }).first().waitFor();
 		await looks(page, 'roles');
 		await button(page, 'New role').click();
 		await page.getByLabel('Name', { exact: true }).fill('family');
