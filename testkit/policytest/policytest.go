@@ -251,7 +251,9 @@ func likeTheOracle(t *testing.T, p policy.Policy, s *Server) {
 			r := byName[role]
 			return slices.Contains(r.Permissions, permission) || slices.ContainsFunc(r.Parents, func(parent domain.RoleName) bool { return carries(parent, permission) })
 		}
-		pick := func() domain.RoleName { return append(names, domain.RoleAdmin, domain.RoleLegacy, "gone")[random.IntN(len(names)+3)] }
+		pick := func() domain.RoleName {
+			return append(names, domain.RoleAdmin, domain.RoleLegacy, "gone")[random.IntN(len(names)+3)]
+		}
 		for range 20 {
 			actor, granted := with(), []domain.LibraryRole{}
 			for range random.IntN(3) {
