@@ -159,7 +159,7 @@ func (s *Service) Update(ctx context.Context, actor domain.Actor, of domain.Role
 	})
 }
 
-// change is one change of what a role carries, in a transaction: what it adds, the actor must hold. apply returns the role as it was saved.
+// change is one change of what a role carries, in a transaction: what it carried and will carry, the actor must hold. apply returns the role as it was saved.
 func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.RoleName, verb string, apply func(ctx context.Context, tx store.Tx, all *catalogue) (domain.Role, error)) (RoleSummary, error) {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionRoleManage); err != nil {
 		return RoleSummary{}, err
@@ -181,8 +181,7 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.Role
 		}
 		all.byName[of] = saved
 		item = RoleSummary{Role: saved, Effective: all.carried(of)}
-		added := slices.DeleteFunc(slices.Clone(item.Effective), func(p domain.Permission) bool { return slices.Contains(before, p) })
-		if p, lacks := access.Beyond(added, held); lacks {
+		if p, lacks := access.Beyond(slices.Concat(before, item.Effective), held); lacks {
 			return access.NotYours(of, p)
 		}
 		counts, err := tx.Roles.CountHolders(ctx)
@@ -199,18 +198,26 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, of domain.Role
 	return item, nil
 }
 
-// Delete removes a role. One that somebody has, or that another inherits from, is Conflict, or with force is taken from all of them.
+// Delete removes a role whose permissions the actor holds, as they take it from others. One that somebody has, or that another inherits from, is
+// Conflict, or with force is taken from all of them.
 func (s *Service) Delete(ctx context.Context, actor domain.Actor, of domain.RoleName, expected *time.Time, force bool) error {
 	if err := s.deps.Access.Authorize(ctx, actor, domain.PermissionRoleManage); err != nil {
 		return err
 	}
-	err := s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+	held, err := s.deps.Access.Permissions(ctx, actor)
+	if err != nil {
+		return err
+	}
+	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
 		all, err := load(ctx, tx.Repos)
 		if err != nil {
 			return err
 		}
 		if _, err := all.changeable(of, expected); err != nil {
 			return err
+		}
+		if p, lacks := access.Beyond(all.carried(of), held); lacks {
+			return access.NotYours(of, p)
 		}
 		counts, err := tx.Roles.CountHolders(ctx)
 		if err != nil {

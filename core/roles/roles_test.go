@@ -145,6 +145,11 @@ func TestNobodyGivesWhatTheyDoNotHold(t *testing.T) {
 				_, err := s.Update(ctx, deputy, "deputy", nil, func(d *roles.Draft) { d.Parents = append(d.Parents, "technician") })
 				return err
 			},
+			"narrow": func() error {
+				_, err := s.Update(ctx, deputy, "technician", nil, func(d *roles.Draft) { d.Permissions = nil })
+				return err
+			},
+			"remove":       func() error { return s.Delete(ctx, deputy, "technician", nil, true) },
 			"give":         func() error { return s.Give(ctx, deputy, anna.ID, "technician", nil) },
 			"give oneself": func() error { return s.Give(ctx, deputy, deputy.UserID, domain.RoleAdmin, nil) },
 			"give legacy":  func() error { return s.Give(ctx, deputy, anna.ID, domain.RoleLegacy, nil) },

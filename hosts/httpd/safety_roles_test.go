@@ -138,6 +138,7 @@ func TestS17NobodyGivesWhatTheyDoNotHold(t *testing.T) {
 		{maker, http.MethodPost, "/admin/roles", object{"name": "zarquon", "permissions": []string{"library.manage"}}, "role.not_yours_to_give"},
 		{maker, http.MethodPost, "/admin/roles", object{"name": "zarquon", "parents": []string{"keeper"}}, "role.not_yours_to_give"},
 		{maker, http.MethodPatch, "/admin/roles/maker", object{"parents": []string{"user"}}, "role.not_yours_to_give"},
+		{maker, http.MethodDelete, "/admin/roles/keeper?force=true", nil, "role.not_yours_to_give"},
 		{maker, http.MethodPost, self + "/roles", object{"role": "maker"}, "access.denied"},
 	} {
 		got := s.Bearer(c.who.Tokens.AccessToken).Do(t, c.method, "/api/v1"+c.path, c.body)
