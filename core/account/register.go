@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -171,8 +172,9 @@ const KindMail jobs.Kind = "account.mail"
 type request struct {
 	Registration *domain.ID `json:"registration,omitempty"`
 	Verify       string     `json:"verify,omitempty"` // an address
-	Reset        string     `json:"reset,omitempty"`  // a user name or address
-	IP           string     `json:"ip,omitempty"`
+	// Reset is an account, or nobody's id: what was typed is not kept, since people type their passwords there.
+	Reset *domain.ID `json:"reset,omitempty"`
+	IP    string     `json:"ip,omitempty"`
 }
 
 func (s *Service) later(ctx context.Context, tx store.Tx, r request) error {
@@ -201,9 +203,10 @@ func (s *Service) Definitions() []jobs.Definition {
 			return s.mailRegistration(ctx, *r.Registration)
 		case r.Verify != "":
 			return s.mailVerification(ctx, r.Verify)
-		default:
-			return s.mailReset(ctx, r)
+		case r.Reset != nil:
+			return s.mailReset(ctx, *r.Reset, domain.Client{IP: r.IP})
 		}
+		return jobs.Discard(errors.New("a request for nothing"))
 	}}}
 }
 
@@ -269,7 +272,14 @@ func (s *Service) ResendVerification(ctx context.Context, email string, client d
 
 // ForgotPassword asks for a mail with which one chooses a new password. The answer is the same whatever is known of the login (S3).
 func (s *Service) ForgotPassword(ctx context.Context, login string, client domain.Client) error {
-	return s.ask(ctx, "reset", request{Reset: strings.TrimSpace(login), IP: client.IP}, client)
+	user, _, err := s.deps.Store.Read().Users.ByLogin(ctx, login)
+	if fault.IsNotFound(err) {
+		user.ID, err = domain.NewID(), nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.ask(ctx, "reset", request{Reset: &user.ID, IP: client.IP}, client)
 }
 
 func (s *Service) ask(ctx context.Context, what string, r request, client domain.Client) error {
@@ -319,12 +329,12 @@ func (s *Service) sentJustNow(ctx context.Context, kind domain.TokenKind, user d
 }
 
 // mailReset sends the link with which an account's owner chooses a new password.
-func (s *Service) mailReset(ctx context.Context, r request) error {
+func (s *Service) mailReset(ctx context.Context, id domain.ID, client domain.Client) error {
 	can, err := s.mails(ctx)
 	if err != nil || !can {
 		return err
 	}
-	user, _, err := s.deps.Store.Read().Users.ByLogin(ctx, r.Reset)
+	user, err := s.deps.Store.Read().Users.Get(ctx, id)
 	if fault.IsNotFound(err) || (err == nil && (!user.Usable() || user.Email == "")) {
 		return nil
 	}
@@ -334,7 +344,6 @@ func (s *Service) mailReset(ctx context.Context, r request) error {
 	if sent, err := s.sentJustNow(ctx, domain.TokenResetPassword, user.ID); err != nil || sent {
 		return err
 	}
-	client := domain.Client{IP: r.IP}
 	reset, err := s.newReset(ctx, user, client)
 	if err != nil {
 		return err
