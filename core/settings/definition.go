@@ -29,7 +29,7 @@ const (
 type Definition struct {
 	Name        string   `json:"name" example:"mail.host"`
 	Type        Type     `json:"type" enum:"string,integer,boolean,choice,list"`
-	Default     any      `json:"default"`
+	Default     any      `json:"default,omitempty" doc:"Absent for secrets"`
 	Options     []string `json:"options,omitempty" doc:"The values of a choice"`
 	Minimum     *int     `json:"minimum,omitempty"`
 	Maximum     *int     `json:"maximum,omitempty"`

@@ -140,7 +140,6 @@ func newHousehold(t *testing.T, options ...world.Option) *household {
 	for _, own := range []roles.Draft{
 		{Name: "family", Description: "Guests who keep track of what they watch", Parents: []domain.RoleName{domain.RoleGuest}, Permissions: []domain.Permission{domain.PermissionHistory}},
 		{Name: "steward", Description: "Sees to the settings, and watches nothing", Permissions: []domain.Permission{domain.PermissionEnrol, domain.PermissionSession, domain.PermissionProfile, domain.PermissionSettingsManage}},
-		{Name: nobodysRole, Description: "Nobody has it", Permissions: []domain.Permission{domain.PermissionEnrol, domain.PermissionLibraryRead}},
 	} {
 		if _, err := h.World.Core.Roles.Create(t.Context(), domain.SystemActor(), own); err != nil {
 			t.Fatal(err)
@@ -172,6 +171,11 @@ func openHouse(t *testing.T, options ...world.Option) *household {
 		t.Fatal(err)
 	}
 	h.invitation = invited.ID
+	if _, err := w.Roles.Create(t.Context(), domain.SystemActor(), roles.Draft{
+		Name: nobodysRole, Description: "Nobody has it", Permissions: []domain.Permission{domain.PermissionEnrol, domain.PermissionLibraryRead},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	picture, err := os.Open("../../testkit/demo/posters/detour.jpg")
 	if err != nil {
 		t.Fatal(err)

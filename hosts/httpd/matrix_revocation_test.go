@@ -152,7 +152,7 @@ func (h *household) takenAway(t *testing.T, a world.Account, at *place, end func
 	}
 	var all []asked
 	for _, r := range h.routes(t) {
-		if r.method != http.MethodGet || !h.concerns(t, r, at) || r.permission != domain.PermissionLibraryRead {
+		if r.method != http.MethodGet || !h.concerns(t, r, at) || (r.permission != domain.PermissionLibraryRead && r.permission != domain.PermissionPlayback) {
 			continue
 		}
 		for _, address := range h.addresses(t, r.pattern, at) {

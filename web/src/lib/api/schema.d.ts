@@ -3367,7 +3367,8 @@ export interface components {
             userId: string;
         };
         Setting: {
-            default: unknown;
+            /** @description Absent for secrets */
+            default?: unknown;
             description: string;
             /**
              * Format: int64
