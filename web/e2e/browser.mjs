@@ -44,10 +44,17 @@ export async function visitor(browser, base, { width = 1440, theme = 'dark', loc
 	return { context, page, faults };
 }
 
+const sessions = new WeakMap();
+/** The one DevTools session of a page. It stays attached: one that leaves takes the page's virtual authenticators with it. */
+export function devtools(page) {
+	if (!sessions.has(page)) sessions.set(page, page.context().newCDPSession(page));
+	return sessions.get(page);
+}
+
 /** What axe finds on the page, as lines; WCAG 2.2 A and AA and its best practices. */
 export async function findings(page) {
 	// In a world of its own: the page's policy forbids scripts that are not the server's.
-	const session = await page.context().newCDPSession(page);
+	const session = await devtools(page);
 	const { frameTree } = await session.send('Page.getFrameTree');
 	const { executionContextId } = await session.send('Page.createIsolatedWorld', {
 		frameId: frameTree.frame.id,
@@ -67,7 +74,6 @@ export async function findings(page) {
 	const found = await run(
 		`axe.run(document, { resultTypes: ['violations'] }).then((r) => r.violations.map((v) => ({ id: v.id, help: v.help, nodes: v.nodes.map((n) => n.target.join(' ') + ': ' + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? '')) })))`
 	);
-	await session.detach();
 	return found.flatMap(({ id, help, nodes }) => nodes.slice(0, 4).map((node) => `${id} (${help}): ${node}`));
 }
 

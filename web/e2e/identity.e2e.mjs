@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { everywhere, launch, overflow, screenshot, settled, visitor } from './browser.mjs';
+import { devtools, everywhere, launch, overflow, screenshot, settled, visitor } from './browser.mjs';
 import { startProvider } from './oidc-provider.mjs';
 import { startMails, startServer, until } from './server.mjs';
 
@@ -227,7 +227,7 @@ describe('accounts', { timeout: 600_000 }, () => {
 			PublicKeyCredential.isConditionalMediationAvailable = async () => false;
 		});
 		await page.reload();
-		const device = await page.context().newCDPSession(page);
+		const device = await devtools(page);
 		await device.send('WebAuthn.enable');
 		const { authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', {
 			options: {
@@ -257,7 +257,6 @@ describe('accounts', { timeout: 600_000 }, () => {
 		await home(page);
 		assert.equal((await ask(page, '/users/me')).body.session.mfaVerified, true);
 		await device.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
-		await device.detach();
 	});
 
 	test('a device that was signed in by a backup code is signed out from another', async () => {
