@@ -394,7 +394,8 @@ async function audit(page, where = '') {
 /** Presses Tab until something has the focus. */
 async function tabTo(page, locator) {
 	await locator.waitFor();
-	for (let presses = 0; presses < 80; presses++) {
+	const stops = await page.locator('a, button, input, select, textarea, [tabindex]').count();
+	for (let presses = 0; presses < stops + 20; presses++) {
 		if (await locator.evaluate((el) => el === document.activeElement)) return;
 		await page.keyboard.press('Tab');
 	}
