@@ -12,7 +12,7 @@ var (
 	MFARequiredRoles = list("auth.mfaRequiredRoles", "Roles whose accounts must have a second factor. Without one such an account can do nothing but add it.", roleNames)
 	SessionIdleDays  = number("auth.sessionIdle", 14, "Days without use after which a session ends.", between(1, 365))
 
-	AllowKeyInQuery      = yesNo("api.allowKeyInQuery", false, "Whether API keys may stand in an address (?api_key=), where proxies' logs keep them. For clients that can send no header.")
+	AllowKeyInQuery      = yesNo("api.allowKeyInQuery", false, "Whether API keys may stand in an address (`?apiKey=`), where proxies' logs keep them. For clients that can send no header.")
 	KeyRequestsPerMinute = number("api.keyRequestsPerMinute", 600, "Requests that an API key may make in a minute unless it has a limit of its own.", between(1, 100_000))
 
 	ActivityRetentionDays = number("activity.retentionDays", 365, "Days that the activity log is kept; 0 is for ever.", between(0, 3650))

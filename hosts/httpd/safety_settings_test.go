@@ -23,7 +23,7 @@ func TestS20SecretSettingsAreSetAndNeverRead(t *testing.T) {
 		return c.Do(t, http.MethodPatch, "/api/v1/admin/settings", map[string]any{"values": values}, header...)
 	}
 	read := admin.Get(t, "/admin/settings")
-	changed := patch(admin, map[string]any{"mail.password": password, "mail.host": "smtp.example.org", "server.name": "Kino", "auth.registration": "invite"}, "If-Match", read.Header.Get("ETag"))
+	changed := patch(admin, map[string]any{"mail.password": password, "mail.host": "smtp.example.org", "server.name": "Kino", "server.publicURL": "https://kino.example.org", "auth.registration": "invite"}, "If-Match", read.Header.Get("ETag"))
 	if changed.Status != http.StatusOK {
 		t.Fatalf("%d: %s", changed.Status, changed.Body)
 	}

@@ -16,7 +16,7 @@ type PublicSettings struct {
 	SetupRequired     bool   `json:"setupRequired" doc:"No administrator exists yet: POST /setup/claim makes the first"`
 	PasswordMinLength int    `json:"passwordMinLength"`
 	Registration      string `json:"registration" enum:"closed,invite,open" doc:"Who may make an account: nobody, whoever has an invitation, everybody"`
-	MailConfigured    bool   `json:"mailConfigured" doc:"Whether the server can send mails; else links are handed over by an administrator"`
+	MailConfigured    bool   `json:"mailConfigured" doc:"Whether the server can mail links: it has a mail server and knows its own address. Else administrators hand links over"`
 	Language          string `json:"language" enum:"en,de" doc:"Of pages to people who chose none"`
 	// Passkeys tells whether and for which host name they work here.
 	Passkeys PasskeySupport `json:"passkeys"`
@@ -51,7 +51,7 @@ func (s *Server) mountSetup() {
 			if public.SetupRequired, err = s.core.Auth.SetupRequired(ctx); err != nil {
 				return nil, err
 			}
-			if public.MailConfigured, err = s.core.Mailing.Configured(ctx); err != nil {
+			if public.MailConfigured, err = s.core.Account.CanMail(ctx); err != nil {
 				return nil, err
 			}
 			for into, key := range map[*string]settings.Key[string]{&public.Name: settings.ServerName, &public.Registration: settings.RegistrationMode, &public.Language: settings.Language} {

@@ -3169,7 +3169,7 @@ export interface components {
              * @enum {string}
              */
             language: "en" | "de";
-            /** @description Whether the server can send mails; else links are handed over by an administrator */
+            /** @description Whether the server can mail links: it has a mail server and knows its own address. Else administrators hand links over */
             mailConfigured: boolean;
             name: string;
             passkeys: components["schemas"]["PasskeySupport"];
