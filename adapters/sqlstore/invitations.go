@@ -86,6 +86,15 @@ func (r invitations) Use(ctx context.Context, id domain.ID, now time.Time, by st
 	return changed(ctx, res, err, "invitation")
 }
 
+func (r invitations) Renamed(ctx context.Context, from, to string) error {
+	q := r.db.NewUpdate().Model((*invitationRow)(nil)).Set("used_by = ?", to).Where("used_by = ?", from)
+	if to == "" {
+		q = q.Set("email = ''")
+	}
+	_, err := q.Exec(ctx)
+	return translated(ctx, err, "invitation")
+}
+
 func (r invitations) Revoke(ctx context.Context, id domain.ID, now time.Time) error {
 	res, err := r.db.NewUpdate().Model((*invitationRow)(nil)).Set("revoked_at = ?", at(now)).
 		Where("id = ?", id).Where("used_at IS NULL").Where("revoked_at IS NULL").Where("expires_at > ?", at(now)).Exec(ctx)

@@ -58,6 +58,11 @@ func (s *Service) change(ctx context.Context, actor domain.Actor, checked domain
 		if err := tx.Users.Update(ctx, user); err != nil {
 			return err
 		}
+		if before.Username != user.Username {
+			if err := tx.Invitations.Renamed(ctx, before.Username, user.Username); err != nil {
+				return err
+			}
+		}
 		if before.Usable() && before.HasRole(domain.RoleAdmin) {
 			if err := access.AnAdminIsLeft(ctx, tx); err != nil {
 				return err
@@ -219,8 +224,8 @@ func (s *Service) Restore(ctx context.Context, actor domain.Actor, id domain.ID)
 	})
 }
 
-// Purge removes a deleted account for good: all that is its own, its watch history too, and its name out of the activity log. It needs user.manage and
-// all rights that the account has.
+// Purge removes a deleted account for good: all that is its own, its watch history too, and its name out of the activity log and of the invitation
+// that it came by. It needs user.manage and all rights that the account has.
 func (s *Service) Purge(ctx context.Context, actor domain.Actor, id domain.ID) error {
 	checked, err := s.managed(ctx, actor, id)
 	if err != nil {
@@ -239,6 +244,9 @@ func (s *Service) purge(ctx context.Context, actor domain.Actor, id domain.ID) e
 			return fault.New(fault.Conflict, CodeNotDeleted, "Delete the account first.")
 		}
 		if err := activity.Forget(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := tx.Invitations.Renamed(ctx, user.Username, ""); err != nil {
 			return err
 		}
 		if err := tx.Users.Purge(ctx, id); err != nil {

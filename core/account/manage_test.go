@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -248,6 +249,37 @@ func TestRegistrationIsForWhoTheServerLetsIn(t *testing.T) {
 			wantCode(t, err, fault.Invalid, account.CodeInvalid)
 		}
 		wantCode(t, register(func(a *account.Applicant) { a.Password = "short" }), fault.Invalid, account.CodeInvalid)
+	})
+}
+
+func TestAnInvitationSaysWhoUsedItForAsLongAsTheyHaveAnAccount(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		ctx, system := t.Context(), domain.SystemActor()
+		set(t, p, "auth.registration", "invite")
+		made, err := p.Accounts.Invite(ctx, system, account.NewInvitation{Email: "dora@example.org"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Accounts.Register(ctx, account.Applicant{Username: "dora", Password: identity.Password, Invitation: code(t, made.Link)}, domain.Client{}); err != nil {
+			t.Fatal(err)
+		}
+		says := func(by, email string) {
+			t.Helper()
+			i, err := p.Store.Read().Invitations.Get(ctx, made.ID)
+			if err != nil || i.UsedBy != by || i.Email != email || i.State(p.Clock.Now()) != domain.InvitationUsed {
+				t.Errorf("got %+v, %v", i, err)
+			}
+		}
+		says("dora", "dora@example.org")
+		dora, name := p.SignIn(t, "dora"), "theodora"
+		if _, err := p.Accounts.UpdateMe(ctx, dora.Actor, &name, nil); err != nil {
+			t.Fatal(err)
+		}
+		says("theodora", "dora@example.org")
+		if err := errors.Join(p.Accounts.Delete(ctx, system, dora.User.ID), p.Accounts.Purge(ctx, system, dora.User.ID)); err != nil {
+			t.Fatal(err)
+		}
+		says("", "")
 	})
 }
 

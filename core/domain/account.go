@@ -32,7 +32,7 @@ type Invitation struct {
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt time.Time  `json:"expiresAt"`
 	UsedAt    *time.Time `json:"usedAt,omitempty"`
-	UsedBy    string     `json:"usedBy,omitempty" doc:"The user name that was chosen"`
+	UsedBy    string     `json:"usedBy,omitempty" doc:"The user name of who used it; absent once the account was purged"`
 	RevokedAt *time.Time `json:"revokedAt,omitempty"`
 }
 

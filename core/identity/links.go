@@ -96,14 +96,14 @@ func (s *Service) link(ctx context.Context, actor domain.Actor, began domain.ID,
 		if err := tx.OIDC.CreateLink(ctx, l); err != nil {
 			return err
 		}
-		return activity.Record(ctx, tx, now, owner, linkEvent(domain.ActivityOIDCLinked, owner, p, l))
+		return activity.Record(ctx, tx, now, owner, linkEvent(domain.ActivityOIDCLinked, owner, p))
 	})
 }
 
-func linkEvent(action string, actor domain.Actor, p domain.OIDCProvider, l domain.OIDCLink) domain.Activity {
+func linkEvent(action string, actor domain.Actor, p domain.OIDCProvider) domain.Activity {
 	return domain.Activity{
 		Action: action, Success: true, ResourceType: "user", ResourceID: actor.UserID.String(), ResourceName: actor.Username,
-		Details: map[string]string{"provider": p.Name, "identity": l.Label},
+		Details: map[string]string{"provider": p.Name},
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *Service) Unlink(ctx context.Context, actor domain.Actor, provider strin
 		if ended, err = s.end(ctx, tx, oidc.Logout{Subject: gone.Link.Subject, IssuedAt: now}, gone.Link.Issuer, &actor.SessionID); err != nil {
 			return err
 		}
-		return activity.Record(ctx, tx, now, actor, linkEvent(domain.ActivityOIDCUnlinked, actor, gone.Provider, gone.Link))
+		return activity.Record(ctx, tx, now, actor, linkEvent(domain.ActivityOIDCUnlinked, actor, gone.Provider))
 	})
 	s.deps.Sessions.Forget(ctx, ended...)
 	return err

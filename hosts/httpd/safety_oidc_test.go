@@ -3,6 +3,7 @@ package httpd_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -489,6 +490,11 @@ func TestOIDCLinkingIsForWhoeverBeganItAndTheLastWayInStays(t *testing.T) {
 	}
 	if ulf.me(t).User.Username == "" || by.me(t).User.Username != "" {
 		t.Errorf("then %q and %q are signed in", ulf.me(t).User.Username, by.me(t).User.Username)
+	}
+	// The log says by which provider, and not what the person is called there: a purge would not find that.
+	log, err := w.Store.Read().Activity.List(t.Context(), domain.ActivityFilter{}, domain.PageRequest{Limit: domain.MaxPageSize})
+	if err != nil || !strings.Contains(fmt.Sprintf("%+v", log.Items), domain.ActivityOIDCUnlinked) || strings.Contains(fmt.Sprintf("%+v", log.Items), "anne@work") {
+		t.Errorf("%v, the log is %+v", err, log.Items)
 	}
 	a.Be(oidctest.Person{Subject: "only", Claims: map[string]any{"preferred_username": "only"}})
 	only := newBrowser(t, s)

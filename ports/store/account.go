@@ -17,6 +17,8 @@ type Invitations interface {
 	List(ctx context.Context, page domain.PageRequest) (domain.Page[domain.Invitation], error)
 	// Use marks an open one used by a user name at now. used is false when it is not open (any more): of many concurrent calls one gets true.
 	Use(ctx context.Context, id domain.ID, now time.Time, by string) (used bool, err error)
+	// Renamed writes another user name where from used one; "" for an account that is purged, whose address goes too.
+	Renamed(ctx context.Context, from, to string) error
 	// Revoke ends an open one; one that was used, revoked or has expired stays what it is. NotFound.
 	Revoke(ctx context.Context, id domain.ID, at time.Time) error
 	// DeleteEnded removes what expired before, whatever became of it, and returns how many.

@@ -205,6 +205,30 @@ var _ = declare("invitations",
 			t.Errorf("%d uses succeeded", won)
 		}
 	}},
+	law{"ARenamedUserIsFollowedAndAPurgedOneIsForgotten", func(t *testing.T, h Harness) {
+		var anna, bert domain.Invitation
+		for name, inv := range map[string]*domain.Invitation{"anna": &anna, "bert": &bert} {
+			fill(t, inv)
+			inv.CodeHash, inv.UsedBy = []byte(name), name
+			update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Invitations.Create(ctx, *inv) })
+		}
+		stands := func() {
+			t.Helper()
+			for _, want := range []domain.Invitation{anna, bert} {
+				got, err := h.Store.Read().Invitations.Get(deadline(t), want.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				same(t, got, want)
+			}
+		}
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Invitations.Renamed(ctx, "anna", "anne") })
+		anna.UsedBy = "anne"
+		stands()
+		update(t, h.Store, func(ctx context.Context, tx store.Tx) error { return tx.Invitations.Renamed(ctx, "anne", "") })
+		anna.UsedBy, anna.Email = "", ""
+		stands()
+	}},
 	law{"WhatIsNotOpenIsNotUsedAndStaysWhatItIs", func(t *testing.T, h Harness) {
 		now := domain.Stamp(time.Now())
 		for name, inv := range map[string]domain.Invitation{

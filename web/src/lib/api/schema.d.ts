@@ -2519,7 +2519,7 @@ export interface components {
             state: "open" | "used" | "expired" | "revoked";
             /** Format: date-time */
             usedAt?: string;
-            /** @description The user name that was chosen */
+            /** @description The user name of who used it; absent once the account was purged */
             usedBy?: string;
         };
         InviteInputBody: {
@@ -2846,7 +2846,7 @@ export interface components {
             state: "open" | "used" | "expired" | "revoked";
             /** Format: date-time */
             usedAt?: string;
-            /** @description The user name that was chosen */
+            /** @description The user name of who used it; absent once the account was purged */
             usedBy?: string;
         };
         OIDCChoice: {
