@@ -2,10 +2,13 @@ package argon2_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	argon2id "golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/revenge-media/revenge/adapters/argon2"
@@ -52,6 +55,34 @@ func TestBcryptIsAcceptedOnceForRehashing(t *testing.T) {
 	}
 	if ok, _, err := cheap().Verify(t.Context(), "another password", domain.PasswordHash(old)); ok || err != nil {
 		t.Errorf("wrong: %v, %v", ok, err)
+	}
+}
+
+// TestAHashOfAPasswordThatWasNotNormalisedIsAcceptedOnceForRehashing: the hasher of another system took the bytes as they came from the keyboard.
+func TestAHashOfAPasswordThatWasNotNormalisedIsAcceptedOnceForRehashing(t *testing.T) {
+	t.Parallel()
+	const typed, normal = "cafe\u0301 au lait sucre\u0301", "caf\u00e9 au lait sucr\u00e9"
+	brought, err := bcrypt.GenerateFromPassword([]byte(typed), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	salt := []byte("sixteen bytes of")
+	b64 := base64.RawStdEncoding
+	plain := fmt.Sprintf("$argon2id$v=19$m=64,t=1,p=1$%s$%s", b64.EncodeToString(salt), b64.EncodeToString(argon2id.IDKey([]byte(typed), salt, 1, 64, 1, 32)))
+	for _, old := range []string{string(brought), plain} {
+		if ok, rehash, err := cheap().Verify(t.Context(), typed, domain.PasswordHash(old)); !ok || !rehash || err != nil {
+			t.Errorf("%.10s, as typed: %v, %v, %v", old, ok, rehash, err)
+		}
+		if ok, _, err := cheap().Verify(t.Context(), "cafe\u0301 au lait sale\u0301", domain.PasswordHash(old)); ok || err != nil {
+			t.Errorf("%.10s, wrong: %v, %v", old, ok, err)
+		}
+	}
+	renewed, err := cheap().Hash(t.Context(), typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, rehash, err := cheap().Verify(t.Context(), normal, renewed); !ok || rehash || err != nil {
+		t.Errorf("hashed again: %v, %v, %v", ok, rehash, err)
 	}
 }
 

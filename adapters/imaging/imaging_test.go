@@ -106,6 +106,47 @@ func TestOrientationIsAppliedAndMetadataIsGone(t *testing.T) {
 	}
 }
 
+// TestASquareIsTheMiddleOfThePicture cuts a green square out of red and blue ends, in every orientation.
+func TestASquareIsTheMiddleOfThePicture(t *testing.T) {
+	p := imaging.New()
+	wide, tall := image.NewNRGBA(image.Rect(0, 0, 120, 40)), image.NewNRGBA(image.Rect(0, 0, 40, 120)) // three squares long
+	for along := range 120 {
+		for across := range 40 {
+			c := []color.NRGBA{{R: 220, A: 255}, {G: 220, A: 255}, {B: 220, A: 255}}[along/40]
+			wide.SetNRGBA(along, across, c)
+			tall.SetNRGBA(across, along, c)
+		}
+	}
+	sources := map[string][]byte{"tall": encodePNG(t, tall), "wide": encodePNG(t, wide), "turned": encodeJPEG(t, wide, 6), "mirrored": encodeJPEG(t, tall, 5)}
+	for name, source := range sources {
+		for _, format := range []string{images.FormatJPEG, images.FormatWebP} {
+			for ask, want := range map[int]int{16: 16, 40: 40, 512: 40} { // never enlarged
+				data, err := p.Square(t.Context(), bytes.NewReader(source), ask, format)
+				if err != nil {
+					t.Fatal(err)
+				}
+				img, got, err := image.Decode(bytes.NewReader(data))
+				if err != nil || got != format || img.Bounds().Dx() != want || img.Bounds().Dy() != want {
+					t.Fatalf("%s to %d: %s %v, %v", name, ask, got, img.Bounds(), err)
+				}
+				for _, at := range []image.Point{{2, 2}, {want - 3, 2}, {want / 2, want / 2}, {2, want - 3}, {want - 3, want - 3}} {
+					if r, g, b, _ := img.At(at.X, at.Y).RGBA(); g < 0x8000 || r > 0x7000 || b > 0x7000 {
+						t.Errorf("%s to %d as %s: at %v it is %x %x %x and not green", name, ask, format, at, r>>8, g>>8, b>>8)
+					}
+				}
+				if bytes.Contains(data, []byte("Exif")) {
+					t.Error("the metadata is still there")
+				}
+			}
+		}
+	}
+	for what, ask := range map[string]int{"no width": 0, "too much": images.MaxWidth + 1} {
+		if _, err := p.Square(t.Context(), bytes.NewReader(sources["wide"]), ask, images.FormatJPEG); fault.CodeOf(err) != images.CodeUnsupported {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestTransparencyBecomesBlackInJPEG(t *testing.T) {
 	data, err := imaging.New().Resize(t.Context(), bytes.NewReader(encodePNG(t, picture(40, 40, 0))), 40, images.FormatJPEG)
 	if err != nil {

@@ -11,10 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/revenge-media/revenge/adapters/memlimit"
 	"github.com/revenge-media/revenge/core/access"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/attempts"
+	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/passwords"
 	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/testkit/world/identity"
 )
@@ -249,6 +253,91 @@ func TestRegistrationIsForWhoTheServerLetsIn(t *testing.T) {
 			wantCode(t, err, fault.Invalid, account.CodeInvalid)
 		}
 		wantCode(t, register(func(a *account.Applicant) { a.Password = "short" }), fault.Invalid, account.CodeInvalid)
+	})
+}
+
+// together hashes when as many ask as it was told, so that all of them have looked at what they use up.
+type together struct {
+	passwords.Hasher
+	*sync.WaitGroup
+}
+
+func (h together) Hash(ctx context.Context, password string) (domain.PasswordHash, error) {
+	h.Done()
+	h.Wait()
+	return h.Hasher.Hash(ctx, password)
+}
+
+func TestOneInvitationMakesOneAccount(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		ctx := t.Context()
+		set(t, p, "auth.registration", "invite")
+		made, err := p.Accounts.Invite(ctx, domain.SystemActor(), account.NewInvitation{}) // for whoever holds it: nothing else is taken by its second use
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 4
+		hasher := together{p.Hasher, &sync.WaitGroup{}}
+		hasher.Add(n)
+		accounts := account.New(account.Deps{
+			Store: p.Store, Hasher: hasher, Policy: p.Policy, Access: p.Access, Sessions: p.Sessions, Settings: p.Settings, Mail: p.Mailing, Attempts: p.Attempts,
+			Limiter: memlimit.New(memlimit.Config{Now: p.Clock.Now}), Now: p.Clock.Now,
+		})
+		register := func(i int) error {
+			_, err := accounts.Register(ctx, account.Applicant{Username: fmt.Sprintf("guest %d", i), Password: identity.Password, Invitation: code(t, made.Link)}, domain.Client{})
+			return err
+		}
+		won := atOnce(t, n, account.CodeInvitation, register)
+		there, err := p.Accounts.List(ctx, domain.SystemActor(), domain.UserFilter{}, domain.PageRequest{})
+		if won != 1 || err != nil || len(there.Items) != 1 {
+			t.Errorf("%d used one invitation, and there are %+v, %v", won, there.Items, err)
+		}
+		wantCode(t, register(n), fault.Forbidden, account.CodeInvitation) // before anything is hashed
+	})
+}
+
+func TestAPasswordThatTheHostSetsIsTheOnlyWayIn(t *testing.T) {
+	identity.Each(t, func(t *testing.T, p *identity.Process) {
+		ctx, system := t.Context(), domain.SystemActor()
+		p.User(t, "admin", domain.RoleAdmin)
+		admin := p.SignIn(t, "admin").Actor
+		anna := p.User(t, "anna")
+		in := p.SignIn(t, "anna")
+		reset, err := p.Accounts.SendReset(ctx, system, anna.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		login := func(password string) error {
+			_, err := p.Auth.Login(ctx, "anna", password, identity.Client, auth.Options{})
+			return err
+		}
+		for range 5 {
+			wantCode(t, login("wrong, as always"), fault.Unauthenticated, auth.CodeInvalidCredentials)
+		}
+		wantCode(t, login(identity.Password), fault.RateLimited, attempts.CodeTooMany)
+
+		const better = "eleven purple teapots"
+		wantCode(t, p.Accounts.SetPassword(ctx, admin, anna.ID, better), fault.Forbidden, access.CodeDenied)
+		wantCode(t, p.Accounts.SetPassword(ctx, system, domain.NewID(), better), fault.NotFound, "user.not_found")
+		wantCode(t, p.Accounts.SetPassword(ctx, system, anna.ID, "eight to"), fault.Invalid, account.CodeInvalid)
+		if _, _, err := p.Sessions.Authenticate(ctx, in.Session.ID); err != nil {
+			t.Errorf("what was refused ended a session: %v", err)
+		}
+		if err := p.Accounts.SetPassword(ctx, system, anna.ID, better); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Sessions.Authenticate(ctx, in.Session.ID); fault.KindOf(err) != fault.Unauthenticated {
+			t.Errorf("a session outlives it: %v", err)
+		}
+		wantCode(t, p.Accounts.ResetPassword(ctx, code(t, reset.Link), identity.Password, identity.Client), fault.Invalid, account.CodeBadCode)
+		if err := login(better); err != nil { // nor do the failures stand in the way
+			t.Error(err)
+		}
+		wantCode(t, login(identity.Password), fault.Unauthenticated, auth.CodeInvalidCredentials)
+		log, err := p.Store.Read().Activity.List(ctx, domain.ActivityFilter{Action: domain.ActivityUserPasswordReset}, domain.PageRequest{})
+		if err != nil || len(log.Items) != 1 || log.Items[0].ResourceID != anna.ID.String() || log.Items[0].UserID != nil {
+			t.Errorf("the log says %+v, %v", log.Items, err)
+		}
 	})
 }
 
