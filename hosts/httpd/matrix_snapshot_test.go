@@ -61,6 +61,9 @@ func (h *household) snapshot(t *testing.T) map[string][]string {
 			}
 			var row strings.Builder
 			for i, column := range columns {
+				if raw, ok := values[i].([]byte); ok { // legible, so that a secret among them is found
+					values[i] = string(raw)
+				}
 				if !volatile[column] && !volatile[table+"."+column] {
 					fmt.Fprintf(&row, "%s=%v ", column, values[i])
 				}

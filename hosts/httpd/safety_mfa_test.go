@@ -285,6 +285,13 @@ func TestS15ATrustedDeviceWaivesItsOwnersSecondFactorAndNothingElse(t *testing.T
 	if outcome := n.open(t, anna.user.ID, auth.Options{DeviceToken: again}); outcome.SignedIn == nil {
 		t.Error("a device's token is not trusted")
 	}
+	for table, rows := range (&household{Server: n.servers[0]}).snapshot(t) {
+		for _, token := range append([]string{again, trusted.Value}, anna.codes...) { // of 256 random bits, and as good as passwords
+			if strings.Contains(strings.Join(rows, "\n"), token) || len(token) < 29 {
+				t.Errorf("%s says a device's token or a backup code", table)
+			}
+		}
+	}
 	n.pass(30 * 24 * time.Hour)
 	if outcome := n.open(t, anna.user.ID, auth.Options{DeviceToken: again}); outcome.SignedIn != nil {
 		t.Error("it is trusted for more than thirty days")
@@ -383,8 +390,48 @@ func TestS12APasskeyAnswersItsOwnSiteOnceByWhoeverUnlockedIt(t *testing.T) {
 			wantNoTokens(t, way+", "+what, answer)
 		}
 	}
+	// A question is of one sign-in: neither a free one for hers answered by him, nor one of another sign-in.
+	his.Key.Counter += 10
+	hers.Key.Counter += 10
+	for what, c := range map[string]struct {
+		asked, answered string
+		by              *passkeytest.Browser
+	}{
+		"his answer to anybody's question for her sign-in": {"", waiting(), his}, "her answer to her sign-in's question without it": {waiting(), "", hers},
+		"his answer to her question without her sign-in": {waiting(), "", his}, "her answer for his sign-in": {waiting(), n.open(t, bert.ID, auth.Options{}).Challenge.Token, hers},
+	} {
+		asked := begin(a, c.asked)
+		got := finish(b, asked.ChallengeID, c.answered, c.by.Show(t, asked.Options))
+		if got.Status < 400 || got.Status > 499 {
+			t.Errorf("%s: %d %s", what, got.Status, got.Body)
+		}
+		wantNoTokens(t, what, got)
+	}
+	// A question is answered once, also by a passkey that does not count, and even if the first answer was wrong.
+	cora, uncounted := n.person(t, "cora"), passkeytest.NewBrowser(site)
+	n.asPasskey(t, cora, uncounted)
+	show := func(asked httpd.Ceremony) json.RawMessage {
+		uncounted.Key.Counter = ^uint32(0) // Show adds one
+		return uncounted.Show(t, asked.Options)
+	}
 	asked := begin(a, "")
-	answer := hers.Show(t, asked.Options)
+	answer := show(asked)
+	for i, want := range []int{http.StatusOK, http.StatusUnauthorized, http.StatusUnauthorized} {
+		if got := finish([]world.Client{a, a, b}[i], asked.ChallengeID, "", answer); got.Status != want {
+			t.Errorf("use %d of an answer without a count: %d %s", i+1, got.Status, got.Body)
+		}
+	}
+	asked = begin(a, "")
+	uncounted.Site.Origin = "https://evil.example"
+	wrong := show(asked)
+	uncounted.Site.Origin = publicURL
+	for i, credential := range []json.RawMessage{wrong, show(asked)} {
+		if got := finish(a, asked.ChallengeID, "", credential); got.Status < 400 || got.Status > 499 {
+			t.Errorf("answer %d to a question that was answered wrongly: %d %s", i+1, got.Status, got.Body)
+		}
+	}
+	asked = begin(a, "")
+	answer = hers.Show(t, asked.Options)
 	n.pass(5 * time.Minute)
 	if got := finish(b, asked.ChallengeID, "", answer); got.Status != http.StatusUnauthorized {
 		t.Errorf("after five minutes: %d", got.Status)

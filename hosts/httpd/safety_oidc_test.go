@@ -2,6 +2,8 @@ package httpd_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -175,6 +177,10 @@ func TestS14WhatAProviderDoesNotVouchForOpensNothing(t *testing.T) {
 	a, b := oidctest.Start(t), oidctest.Start(t)
 	setUp(t, s, "a", a, object{"autoRegister": true})
 	setUp(t, s, "b", b, object{"autoRegister": true})
+	foreign, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	set := func(name string, value any) oidctest.Lie {
 		return oidctest.Lie{Token: func(_, claims map[string]any) { claims[name] = value }}
 	}
@@ -196,6 +202,7 @@ func TestS14WhatAProviderDoesNotVouchForOpensNothing(t *testing.T) {
 			header["alg"] = "HS256"
 			return oidctest.Signed(header, claims, []byte(a.Client().Secret))
 		}}, code: "oidc.token_invalid"},
+		"another's signature":          {lie: oidctest.Lie{Sign: func(header, claims map[string]any) string { return oidctest.Signed(header, claims, foreign) }}, code: "oidc.token_invalid"},
 		"another state":                {change: query(func(q url.Values) { q.Set("state", "x") }), code: "oidc.state_invalid"},
 		"no state":                     {change: query(func(q url.Values) { q.Del("state") }), code: "oidc.state_invalid"},
 		"another code":                 {change: query(func(q url.Values) { q.Set("code", "x") }), code: "oidc.code_refused"},
@@ -231,11 +238,11 @@ func TestS14WhatAProviderDoesNotVouchForOpensNothing(t *testing.T) {
 	if to := victim.visit(t, back.String()); fragment(t, to).Get("error") != "oidc.state_invalid" || victim.me(t).User.Username != "" {
 		t.Errorf("somebody else's answer leads to %s", to)
 	}
+	again := newBrowser(t, s)
+	again.Jar.SetCookies(back, thief.Jar.Cookies(back)) // as they are before the answer takes them away
 	if to := thief.visit(t, back.String()); to.Path != "/" || thief.me(t).User.Username == "" {
 		t.Errorf("the right browser ends up at %s", to)
 	}
-	again := newBrowser(t, s)
-	again.Jar.SetCookies(back, thief.Jar.Cookies(back))
 	if to := again.visit(t, back.String()); fragment(t, to).Get("error") != "oidc.state_invalid" {
 		t.Errorf("the same answer again leads to %s", to)
 	}
@@ -259,6 +266,9 @@ func TestS14TheBrowsersSideIsOutOfReachOfScripts(t *testing.T) {
 		to, err := url.Parse(forged.Header.Get("Location"))
 		if err != nil || to.Query().Get("redirect_uri") != plain.URL+"/api/v1/auth/oidc/a/callback" {
 			t.Errorf("the provider sends people to %s, %v", to.Query().Get("redirect_uri"), err)
+		}
+		if q := to.Query(); q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43 || len(q.Get("nonce")) < 43 || len(q.Get("state")) < 43 {
+			t.Errorf("the provider is asked by %v", q)
 		}
 	}
 	if got := plain.Anonymous().Get(t, "/auth/oidc/none/authorize"); !strings.HasSuffix(got.Header.Get("Location"), "/login#error=oidc.unknown") {

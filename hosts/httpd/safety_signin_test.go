@@ -327,6 +327,31 @@ func TestS4EveryPathCountsAndThePasskeyStaysOpen(t *testing.T) {
 	}
 }
 
+// TestS4AnAddressHasTwentyFailuresOverAllInstances guesses at names from one household's network of IPv6 addresses.
+func TestS4AnAddressHasTwentyFailuresOverAllInstances(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Idle())
+	w.User(t)
+	servers := [2]*crowd{newCrowd(t, w), newCrowd(t, w.Beside(t))}
+	login := func(i int, address, name, password string) world.Response {
+		t.Helper()
+		return servers[i%2].Anonymous().Do(t, http.MethodPost, "/api/v1/auth/login", object{"login": name, "password": password}, "X-Forwarded-For", address)
+	}
+	for i := range 20 {
+		if got := login(i, fmt.Sprintf("2001:db8:1::%x", i+1), fmt.Sprint("nobody", i), "wrong"); got.Status != http.StatusUnauthorized {
+			t.Fatalf("failure %d is answered with %d %s", i+1, got.Status, got.Body)
+		}
+	}
+	for i := range servers {
+		if got := login(i, "2001:db8:1::ffff", fmt.Sprint("somebody", i), "wrong"); got.Status != http.StatusTooManyRequests || got.Header.Get("Retry-After") == "" || got.Problem(t).Code != "auth.too_many_attempts" {
+			t.Errorf("after twenty failures instance %d answers %d %s", i, got.Status, got.Body)
+		}
+		if got := login(i, "2001:db8:2::1", "ulf", world.Password); got.Status != http.StatusOK {
+			t.Errorf("another household is answered with %d %s by instance %d", got.Status, got.Body, i)
+		}
+	}
+}
+
 func TestS6WhatIsHandedOutForOneThingOpensNothingElse(t *testing.T) {
 	t.Parallel()
 	w, _, _ := mailed(t)
