@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
+	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/jobs"
@@ -202,4 +204,58 @@ type enqueuerFunc func(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...
 
 func (f enqueuerFunc) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) error {
 	return f(ctx, tx, conn, list...)
+}
+
+func TestTransactionsThatLostRunOneAfterAnother(t *testing.T) {
+	t.Parallel()
+	const many = 12
+	s := sqlstoretest.Postgres(t, sqlstore.Config{MaxConns: many, AcquireTimeout: time.Minute})
+	if err := putSecret(s, "contested"); err != nil {
+		t.Fatal(err)
+	}
+	var met, done sync.WaitGroup
+	var again, beside atomic.Int32
+	met.Add(many)
+	for i := range many {
+		done.Go(func() {
+			runs := 0
+			err := s.Update(context.Background(), func(ctx context.Context, tx store.Tx) error {
+				if runs++; runs > 1 {
+					if again.Add(1) > 1 {
+						beside.Add(1)
+					}
+					defer again.Add(-1)
+				}
+				current, err := tx.Secrets.Get(ctx, "contested")
+				if runs == 1 { // all saw the same: one wins
+					met.Done()
+					met.Wait()
+				}
+				if err != nil {
+					return err
+				}
+				_, err = tx.Secrets.Replace(ctx, current, store.Secret{Name: "contested", Sealed: fmt.Append(nil, i), CreatedAt: time.Now()})
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	if n := beside.Load(); n > 0 {
+		t.Errorf("%d transactions ran again beside another that did", n)
+	}
+}
+
+func TestAFailedLookIsNotAnAbsentRow(t *testing.T) {
+	sqlstoretest.Each(t, func(t *testing.T, open func(testing.TB, sqlstore.Config) *sqlstore.Store) {
+		s := open(t, sqlstore.Config{})
+		if _, err := s.SQLDB().ExecContext(t.Context(), "ALTER TABLE users RENAME TO elsewhere"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Read().Users.Preferences(t.Context(), domain.NewID()); fault.KindOf(err) != fault.Internal {
+			t.Errorf("a failed statement is %v", err)
+		}
+	})
 }

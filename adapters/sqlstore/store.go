@@ -65,6 +65,8 @@ type Store struct {
 	// statements that SQLite's readers keep; PostgreSQL's are pgx's.
 	statements statements
 	slow       atomic.Uint64
+	// again is held by the transaction that runs again because it lost against another.
+	again chan struct{}
 }
 
 // Open connects. It neither creates nor changes tables: see Migrate. A SQLite file and its folder are made when they are absent.
@@ -81,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, again: make(chan struct{}, 1)}
 	if cfg.Enqueuer != nil {
 		s.UseEnqueuer(cfg.Enqueuer)
 	}

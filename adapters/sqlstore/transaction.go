@@ -44,6 +44,10 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stor
 		if attempt == maxAttempts || time.Since(start) > s.cfg.AcquireTimeout {
 			return translated(ctx, err, "transaction")
 		}
+		if attempt == 1 {
+			defer s.lineUp(ctx)()
+			continue
+		}
 		// Full jitter: those that collided must not meet again.
 		select {
 		case <-ctx.Done():
@@ -51,6 +55,20 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stor
 		case <-time.After(rand.N(time.Millisecond << min(attempt, 7))):
 		}
 	}
+}
+
+// lineUp waits until no other transaction of this process that lost runs again, as beside each other they lose again and again, and returns how the line
+// is left. It does not wait for long: what holds it up may be slow, and to run beside that is allowed.
+func (s *Store) lineUp(ctx context.Context) (leave func()) {
+	patience := time.NewTimer(s.cfg.AcquireTimeout / 2)
+	defer patience.Stop()
+	select {
+	case s.again <- struct{}{}:
+		return func() { <-s.again }
+	case <-ctx.Done():
+	case <-patience.C:
+	}
+	return func() {}
 }
 
 func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) (*collected, error) {

@@ -298,10 +298,11 @@ func (r users) Preferences(ctx context.Context, id domain.ID) (domain.Preference
 	var row preferencesRow
 	err := r.db.NewSelect().Model(&row).Where("p.user_id = ?", id).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
-		if exists, err := r.db.NewSelect().Model((*userRow)(nil)).Where("u.id = ?", id).Exists(ctx); err != nil || !exists {
-			return domain.Preferences{}, translated(ctx, errors.Join(err, sql.ErrNoRows), "user")
+		exists, err := r.db.NewSelect().Model((*userRow)(nil)).Where("u.id = ?", id).Exists(ctx)
+		if err == nil && !exists {
+			err = sql.ErrNoRows
 		}
-		return domain.Preferences{SubtitleMode: "auto"}, nil
+		return domain.Preferences{SubtitleMode: "auto"}, translated(ctx, err, "user")
 	}
 	if err != nil {
 		return domain.Preferences{}, translated(ctx, err, "user")
