@@ -87,8 +87,12 @@ func (s *Service) Listen(ctx context.Context) error { return s.enabled.Listen(ct
 
 // Methods lists what an account can show as its second factor, the most convenient first; empty where none is asked for.
 func (s *Service) Methods(ctx context.Context, r store.Repos, user domain.ID) ([]domain.FactorMethod, error) {
-	has, err := inventory(ctx, r, user)
-	if err != nil || !has.settings.Enabled || !has.any() {
+	of, err := r.MFA.Settings(ctx, user)
+	if err != nil || !of.Enabled { // as most are: every sign-in asks
+		return nil, err
+	}
+	has, err := inventoryOf(ctx, r, of)
+	if err != nil || !has.any() {
 		return nil, err
 	}
 	var methods []domain.FactorMethod
@@ -115,10 +119,17 @@ type factors struct {
 // any tells whether there is a factor that backup codes could stand in for.
 func (f factors) any() bool { return f.totp || len(f.passkeys) > 0 }
 
-func inventory(ctx context.Context, r store.Repos, user domain.ID) (has factors, err error) {
-	if has.settings, err = r.MFA.Settings(ctx, user); err != nil {
-		return has, err
+func inventory(ctx context.Context, r store.Repos, user domain.ID) (factors, error) {
+	of, err := r.MFA.Settings(ctx, user)
+	if err != nil {
+		return factors{}, err
 	}
+	return inventoryOf(ctx, r, of)
+}
+
+func inventoryOf(ctx context.Context, r store.Repos, of domain.MFASettings) (has factors, err error) {
+	has.settings = of
+	user := of.UserID
 	if t, err := r.MFA.TOTP(ctx, user); err == nil {
 		has.totp = t.Secret != nil
 	} else if !fault.IsNotFound(err) {
