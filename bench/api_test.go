@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -48,13 +49,13 @@ type served struct {
 	key               []byte
 }
 
-// serve starts both on the catalogue and signs the member in.
-func serve(b *testing.B, c *catalogue) *served {
+// serve starts both on the catalogue and signs the member in. settings are Revenge's besides, as NAME=value.
+func serve(b *testing.B, c *catalogue, settings ...string) *served {
 	b.Helper()
 	s := &served{catalogue: c, key: make([]byte, 32)}
 	rand.Read(s.key)
-	s.revenge = start(b, "revenge", "http://localhost:", []string{"REVENGE_DATABASE=" + c.DSN, "REVENGE_METRICS_LISTEN=", "REVENGE_SCAN_WATCH=false", "REVENGE_LOG_SLOW_QUERY=5s"},
-		"--data-dir", c.Dir, "serve", "--listen", "127.0.0.1:0")
+	environ := append([]string{"REVENGE_DATABASE=" + c.DSN, "REVENGE_METRICS_LISTEN=", "REVENGE_SCAN_WATCH=false", "REVENGE_LOG_SLOW_QUERY=5s"}, settings...)
+	s.revenge = start(b, "revenge", "http://localhost:", environ, "--data-dir", c.Dir, "serve", "--listen", "127.0.0.1:0")
 	s.ours = "127.0.0.1:" + s.revenge.Ready
 	connection, err := dial(s.ours)
 	if err != nil {
@@ -75,11 +76,11 @@ func serve(b *testing.B, c *catalogue) *served {
 	}
 	var me httpd.Me
 	s.get(b, s.ours, api+"/users/me", s.token, &me)
-	settings, err := json.Marshal(limitSettings{DSN: c.DSN, Member: c.Member, Libraries: c.Libraries, Key: s.key, Me: me})
+	same, err := json.Marshal(limitSettings{DSN: c.DSN, Member: c.Member, Libraries: c.Libraries, Key: s.key, Me: me})
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.limit = start(b, "limit-api", "listening ", []string{limitVariable + "=" + string(settings)})
+	s.limit = start(b, "limit-api", "listening ", []string{limitVariable + "=" + string(same)})
 	s.theirs = s.limit.Ready
 	return s
 }
@@ -251,48 +252,22 @@ func BenchmarkLogin(b *testing.B) {
 				if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.revenge.Process.Pid), []byte("5"), 0); err != nil { // the peak counts from here: proc(5)
 					return 0, err
 				}
-				failures := make([]error, logins)
-				var group sync.WaitGroup
-				start := time.Now()
-				for i := range logins {
-					group.Go(func() {
-						connection, err := dial(s.ours)
-						if err != nil {
-							failures[i] = err
-							return
-						}
-						defer connection.conn.Close()
-						if status, body, err := connection.do(r); err != nil || status != 200 {
-							failures[i] = fmt.Errorf("a login is answered %d %s: %w", status, body, err)
-						}
-					})
-				}
-				group.Wait()
-				took := time.Since(start)
-				for _, err := range failures {
-					if err != nil {
-						return 0, err
+				took, err := together(s.ours, logins, func(_ int, c *client) error {
+					status, body, err := c.do(r)
+					if err != nil || status != 200 {
+						return fmt.Errorf("a login is answered %d %s: %w", status, body, err)
 					}
+					return nil
+				})
+				if err != nil {
+					return 0, err
 				}
 				peak, err := memory(s.revenge.Process.Pid, "VmHWM")
 				growth = math.Max(growth, peak-before)
 				return logins / took.Seconds(), err
 			}
-			limit := func(context.Context) (float64, error) {
-				connection, err := dial(hashing.Ready)
-				if err != nil {
-					return 0, err
-				}
-				defer connection.conn.Close()
-				line, err := connection.in.ReadString('\n')
-				if err != nil {
-					return 0, err
-				}
-				took, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
-				return logins / (took / 1e9), err
-			}
 			for b.Loop() {
-				c, err := measure.Interleave(b.Context(), measure.Rounds, ours, limit)
+				c, err := measure.Interleave(b.Context(), measure.Rounds, ours, hashes(hashing))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -302,6 +277,43 @@ func BenchmarkLogin(b *testing.B) {
 				measure.Report(b, measure.Absolute(growth, most, section, "memory growth", "MiB"))
 			}
 		})
+	}
+}
+
+// together runs do once for each of so many connections, all at once, and returns how long that took.
+func together(address string, count int, do func(i int, c *client) error) (time.Duration, error) {
+	failures := make([]error, count)
+	var group sync.WaitGroup
+	start := time.Now()
+	for i := range count {
+		group.Go(func() {
+			connection, err := dial(address)
+			if err != nil {
+				failures[i] = err
+				return
+			}
+			defer connection.conn.Close()
+			failures[i] = do(i, connection)
+		})
+	}
+	group.Wait()
+	return time.Since(start), errors.Join(failures...)
+}
+
+// hashes has the limit program of sign-ins compute as many hashes as there are sign-ins at once.
+func hashes(of *process) measure.Side {
+	return func(context.Context) (float64, error) {
+		connection, err := dial(of.Ready)
+		if err != nil {
+			return 0, err
+		}
+		defer connection.conn.Close()
+		line, err := connection.in.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		took, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+		return logins / (took / 1e9), err
 	}
 }
 
