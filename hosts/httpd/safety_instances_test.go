@@ -12,10 +12,12 @@ import (
 
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/account"
+	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/hosts/assemble"
 	"github.com/revenge-media/revenge/hosts/httpd"
+	"github.com/revenge-media/revenge/testkit/oidctest"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
@@ -251,4 +253,181 @@ func TestALinkIsUsedOnceWhicheverInstanceIsAsked(t *testing.T) {
 			return c.Post(t, "/auth/verify-email", object{"code": code})
 		}), http.StatusNoContent, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusConflict)
 	})
+}
+
+func TestS7WhatOneInstanceEndsTheOtherDoesNotServe(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	here, there := n.servers[0], n.servers[1]
+	admin := here.Bearer(n.shown(t, n.Admin(t).User.ID).Tokens.AccessToken)
+	ulf := n.User(t)
+	boss := n.Account(t, "boss", domain.RoleAdmin)
+	for what, c := range map[string]struct {
+		ends func(in *auth.SignedIn) world.Response
+		of   domain.ID
+	}{
+		"signing out": {func(in *auth.SignedIn) world.Response {
+			return here.Bearer(in.Tokens.AccessToken).Post(t, "/auth/logout", nil)
+		}, ulf.User.ID},
+		"ending one session": {func(in *auth.SignedIn) world.Response {
+			return here.Bearer(ulf.Tokens.AccessToken).Do(t, http.MethodDelete, "/api/v1/sessions/"+in.Session.ID.String(), nil)
+		}, ulf.User.ID},
+		"ending all": {func(in *auth.SignedIn) world.Response {
+			return here.Bearer(in.Tokens.AccessToken).Do(t, http.MethodDelete, "/api/v1/sessions", nil)
+		}, boss.User.ID},
+		"disabling": {func(in *auth.SignedIn) world.Response {
+			return admin.Post(t, "/admin/users/"+in.User.ID.String()+"/disable", nil)
+		}, n.person(t, "dora").ID},
+		"deleting": {func(in *auth.SignedIn) world.Response {
+			return admin.Do(t, http.MethodDelete, "/api/v1/admin/users/"+in.User.ID.String(), nil)
+		}, n.person(t, "emil").ID},
+	} {
+		in := n.shown(t, c.of)
+		clients := map[string]world.Client{"token": there.Bearer(in.Tokens.AccessToken), "cookie": there.Cookie(n.Auth.CookieFor(in.Session))}
+		for by, client := range clients {
+			if got := client.Get(t, "/users/me"); got.Status != http.StatusOK {
+				t.Fatalf("before %s its %s is answered with %d %s", what, by, got.Status, got.Body)
+			}
+		}
+		if got := c.ends(&in); got.Status >= 300 {
+			t.Fatalf("%s is answered with %d %s", what, got.Status, got.Body)
+		}
+		soon(t, what, func() bool {
+			return clients["token"].Get(t, "/users/me").Status == http.StatusUnauthorized && clients["cookie"].Get(t, "/users/me").Status == http.StatusUnauthorized
+		})
+	}
+	// Who is no administrator any more is none there, and goes on as what they are.
+	eve := n.Account(t, "eve", domain.RoleAdmin)
+	key := n.shown(t, eve.User.ID)
+	client := there.Bearer(key.Tokens.AccessToken)
+	if got := client.Get(t, "/admin/users"); got.Status != http.StatusOK {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	if got := admin.Do(t, http.MethodPatch, "/api/v1/admin/users/"+eve.User.ID.String(), object{"roles": []string{"user"}}); got.Status != http.StatusOK {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	soon(t, "a demotion", func() bool { return client.Get(t, "/admin/users").Status == http.StatusForbidden })
+	if got := client.Get(t, "/users/me"); got.Status != http.StatusOK {
+		t.Errorf("a demotion ends the session: %d", got.Status)
+	}
+}
+
+// soon fails the test where something that one instance did is not true on the other after a few seconds (S7).
+func soon(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	begun := time.Now()
+	world.Until(t, what+" is felt on the other instance", holds)
+	if took := time.Since(begun); took > beyond {
+		t.Errorf("%s is felt on the other instance after %s", what, took)
+	}
+}
+
+func TestS16AKeyEndsOnEveryInstanceAndInTime(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	ulf := n.shown(t, n.User(t).User.ID)
+	owner := n.servers[0].Bearer(ulf.Tokens.AccessToken)
+	made := func(expires time.Time) httpd.NewAPIKey {
+		t.Helper()
+		body := object{"name": "Radarr", "permissions": []string{"library.read"}, "expiresAt": expires}
+		return world.Decode[httpd.NewAPIKey](t, owner.Post(t, "/users/me/api-keys", body), http.StatusCreated)
+	}
+	revoked, short := made(n.now().Add(time.Hour)), made(n.now().Add(3*time.Minute))
+	for _, s := range n.servers {
+		for _, k := range []httpd.NewAPIKey{revoked, short} {
+			if got := status(t, s.Key(k.Key)); got != http.StatusOK {
+				t.Fatalf("a new key is answered with %d", got)
+			}
+		}
+	}
+	if got := owner.Do(t, http.MethodDelete, "/api/v1/users/me/api-keys/"+revoked.ID.String(), nil); got.Status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.Status, got.Body)
+	}
+	soon(t, "a revocation", func() bool { return status(t, n.servers[1].Key(revoked.Key)) == http.StatusUnauthorized })
+	n.pass(3 * time.Minute)
+	for i, s := range n.servers {
+		if got := status(t, s.Key(short.Key)); got != http.StatusUnauthorized {
+			t.Errorf("after its end a key is answered with %d by instance %d", got, i)
+		}
+	}
+}
+
+func TestS31AClaimCodeIsTheSameEverywhereForADay(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	code, err := n.Auth.ClaimCode(t.Context())
+	if err != nil || len(strings.ReplaceAll(code, "-", "")) != 32 { // base32 of 160 bits
+		t.Fatalf("%q, %v", code, err)
+	}
+	check := func(s *world.Server, code string) int {
+		t.Helper()
+		return s.Anonymous().Post(t, "/setup/check", object{"code": code}).Status
+	}
+	n.pass(24*time.Hour - time.Minute)
+	again, err := n.Auth.ClaimCode(t.Context())
+	if err != nil || again != code {
+		t.Errorf("within the day another process prints another code, %v", err)
+	}
+	for _, s := range n.servers {
+		if got := check(s, strings.ToLower(strings.ReplaceAll(code, "-", " "))); got != http.StatusNoContent {
+			t.Errorf("within the day the code is answered with %d", got)
+		}
+	}
+	n.pass(2 * time.Minute)
+	if got := n.servers[1].Anonymous().Post(t, "/setup/claim", object{"code": code, "username": "late", "password": world.Password}); got.Status != http.StatusForbidden {
+		t.Errorf("after a day the code is answered with %d %s", got.Status, got.Body)
+	}
+	next, err := n.Auth.ClaimCode(t.Context()) // as every start asks for it
+	if err != nil || next == code {
+		t.Errorf("an expired code is not replaced, %v", err)
+	}
+	for _, s := range n.servers {
+		if old, now := check(s, code), check(s, next); old != http.StatusForbidden || now != http.StatusNoContent {
+			t.Errorf("the expired code is answered with %d, the new one with %d", old, now)
+		}
+	}
+}
+
+func TestS9NothingOfHowOneSignsInChangesWithoutAFreshProof(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	anna := n.shown(t, n.person(t, "anna").ID)
+	provider := oidctest.Start(t)
+	setUp(t, n.servers[0], "house", provider, nil)
+	change(t, n.World, settings.PublicURL.Name(), `"`+publicURL+`"`) // under a name there are passkeys
+	steps := map[string]func(c world.Client) world.Response{
+		"address": func(c world.Client) world.Response {
+			return c.Post(t, "/users/me/email", object{"email": "new@example.org"})
+		},
+		"app":      func(c world.Client) world.Response { return c.Post(t, "/mfa/totp/setup", nil) },
+		"passkey":  func(c world.Client) world.Response { return c.Post(t, "/mfa/webauthn/register/begin", object{}) },
+		"provider": func(c world.Client) world.Response { return c.Post(t, "/users/me/oidc/link/house", object{}) },
+		"unlinking": func(c world.Client) world.Response {
+			return c.Do(t, http.MethodDelete, "/api/v1/users/me/oidc/unlink/house", nil)
+		},
+		"key": func(c world.Client) world.Response {
+			return c.Post(t, "/users/me/api-keys", object{"name": "x", "permissions": []string{"library.read"}})
+		},
+		"account": func(c world.Client) world.Response { return c.Do(t, http.MethodDelete, "/api/v1/users/me", nil) },
+	}
+	n.pass(5*time.Minute + time.Second)
+	c := n.servers[1].Bearer(anna.Tokens.AccessToken)
+	for what, step := range steps {
+		if got := step(c); got.Status != http.StatusForbidden || got.Problem(t).Code != "auth.reauthentication_required" {
+			t.Errorf("%s, five minutes after the proof: %d %s", what, got.Status, got.Body)
+		}
+	}
+	for _, current := range []string{"", "wrong"} {
+		if got := c.Post(t, "/users/me/change-password", object{"currentPassword": current, "password": "eleven purple teapots"}); got.Status != http.StatusUnprocessableEntity {
+			t.Errorf("without the current password: %d %s", got.Status, got.Body)
+		}
+	}
+	again := world.Decode[httpd.SignIn](t, c.Post(t, "/auth/reauthenticate", object{"password": world.Password}), http.StatusOK)
+	delete(steps, "account")
+	n.pass(4 * time.Minute)
+	for what, step := range steps {
+		if got := step(n.servers[0].Bearer(again.AccessToken)); got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
+			t.Errorf("%s, four minutes after another proof: %d %s", what, got.Status, got.Body)
+		}
+	}
 }

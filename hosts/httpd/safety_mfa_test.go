@@ -265,6 +265,12 @@ func TestS15ATrustedDeviceWaivesItsOwnersSecondFactorAndNothingElse(t *testing.T
 			t.Errorf("%s on a trusted device: %d %s", try[1], got.Status, got.Body)
 		}
 	}
+	// The password again makes it fresh and no more than it was.
+	renewed := world.Decode[httpd.SignIn](t, waived.Post(t, "/auth/reauthenticate", object{"password": world.Password}), http.StatusOK)
+	waived = n.servers[0].Bearer(renewed.AccessToken)
+	if got := waived.Do(t, http.MethodDelete, "/api/v1/mfa/totp", nil); renewed.Session.MFAVerified || got.Status != http.StatusForbidden || got.Problem(t).Code != mfa.CodeShow {
+		t.Errorf("a password on a trusted device passes for a second factor: %+v, %d %s", renewed.Session, got.Status, got.Body)
+	}
 	// Revoked, and after thirty days, it is as any other.
 	list := world.Decode[struct{ Items []domain.TrustedDevice }](t, waived.Get(t, "/mfa/trusted-devices"), http.StatusOK).Items
 	if len(list) != 1 {
@@ -691,5 +697,89 @@ func TestNoWayInLeavesTheSecondFactorOut(t *testing.T) {
 	}
 	if found != len(ways) {
 		t.Errorf("%d of %d ways in are in the document", found, len(ways))
+	}
+}
+
+// TestS20ASecretInAnothersPlaceOpensNothing swaps what two accounts' apps are sealed as, as somebody who writes into the database could.
+func TestS20ASecretInAnothersPlaceOpensNothing(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	anna, bert := n.enrolled(t, "anna"), n.enrolled(t, "bert")
+	err := n.Store.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		hers, err := tx.MFA.TOTP(ctx, anna.user.ID)
+		if err != nil {
+			return err
+		}
+		his, err := tx.MFA.TOTP(ctx, bert.user.ID)
+		if err != nil {
+			return err
+		}
+		hers.Secret, his.Secret = his.Secret, hers.Secret
+		if err := tx.MFA.SaveTOTP(ctx, hers); err != nil {
+			return err
+		}
+		return tx.MFA.SaveTOTP(ctx, his)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{bert.code(t), anna.code(t)} {
+		got := verify(t, n.servers[0].Anonymous(), anna.pending(t), domain.FactorTOTP, code)
+		if got.Status != http.StatusInternalServerError || strings.Contains(string(got.Body), bert.secret) {
+			t.Errorf("a swapped secret is answered with %d %s", got.Status, got.Body)
+		}
+		wantNoTokens(t, "a swapped secret", got)
+	}
+}
+
+// TestS27WhatMattersIsRecordedWithWhoDidItAndNoSecret does what the log must tell of, and reads it.
+func TestS27WhatMattersIsRecordedWithWhoDidItAndNoSecret(t *testing.T) {
+	t.Parallel()
+	n := newInstances(t)
+	s, anna := n.servers[0], n.enrolled(t, "anna")
+	admin := s.Bearer(n.shown(t, n.Admin(t).User.ID).Tokens.AccessToken)
+	if got := signIn(t, s, "anna", "not the password"); got != http.StatusUnauthorized {
+		t.Fatal(got)
+	}
+	verify(t, s.Anonymous(), anna.pending(t), domain.FactorTOTP, "000000")
+	in := world.Decode[httpd.SignIn](t, verify(t, s.Anonymous(), anna.pending(t), domain.FactorBackupCode, anna.codes[0]), http.StatusOK)
+	hers := s.Bearer(in.AccessToken)
+	key := world.Decode[httpd.NewAPIKey](t, hers.Post(t, "/users/me/api-keys", object{"name": "Radarr", "permissions": []string{"library.read"}}), http.StatusCreated)
+	for _, step := range []struct {
+		c            world.Client
+		method, path string
+		body         any
+	}{
+		{hers, http.MethodDelete, "/users/me/api-keys/" + key.ID.String(), nil}, {hers, http.MethodDelete, "/mfa/totp", nil},
+		{admin, http.MethodPatch, "/admin/users/" + anna.user.ID.String(), object{"roles": []string{"guest"}}}, {admin, http.MethodPatch, "/admin/settings", object{"values": object{"mail.password": "open sesame 42"}}},
+		{hers, http.MethodPost, "/auth/logout", nil},
+	} {
+		did(t, step.c, step.method, step.path, step.body)
+	}
+	log := admin.Get(t, "/admin/activity?limit=100")
+	her, boss := anna.user.ID, n.Admin(t).User.ID
+	for action, want := range map[string]struct {
+		who     domain.ID
+		success bool
+		least   int
+	}{
+		domain.ActivityLogin: {her, true, 2}, domain.ActivityLoginFailed: {her, false, 2}, domain.ActivityLogout: {her, true, 1}, domain.ActivityMFATOTPAdded: {her, true, 1},
+		domain.ActivityMFATOTPRemoved: {her, true, 1}, domain.ActivityMFACodeUsed: {her, true, 1}, domain.ActivityAPIKeyCreated: {her, true, 1}, domain.ActivityAPIKeyRevoked: {her, true, 1},
+		domain.ActivityUserChanged: {boss, true, 1}, domain.ActivitySettingChanged: {boss, true, 1},
+	} {
+		found := 0
+		for _, e := range world.Decode[domain.Page[domain.Activity]](t, log, http.StatusOK).Items {
+			if e.Action == action && e.UserID != nil && *e.UserID == want.who && e.Success == want.success && e.IP != "" && !e.At.IsZero() {
+				found++
+			}
+		}
+		if found < want.least {
+			t.Errorf("%s is recorded %d times: %s", action, found, log.Body)
+		}
+	}
+	for _, secret := range append([]string{anna.secret, key.Key[12:], in.AccessToken, in.RefreshToken, world.Password, "not the password", "open sesame 42"}, anna.codes...) {
+		if strings.Contains(string(log.Body), secret) {
+			t.Errorf("the log says %s", secret)
+		}
 	}
 }

@@ -144,6 +144,11 @@ func TestS10AResetLinkIsGoodForHalfAnHourAndLeavesTheSecondFactor(t *testing.T) 
 	}
 	trusted := n.trusted(t, anna.user.ID)
 	third := link()
+	for table, rows := range (&household{Server: n.servers[0]}).snapshot(t) {
+		if strings.Contains(strings.Join(rows, "\n"), third[:32]) {
+			t.Errorf("%s says the code of a link", table)
+		}
+	}
 	n.pass(29 * time.Minute)
 	for i, want := range []int{http.StatusNoContent, http.StatusUnprocessableEntity} {
 		if got := reset(third); got != want {

@@ -112,6 +112,7 @@ func TestS17NobodyGivesWhatTheyDoNotHold(t *testing.T) {
 	s := w.Serve(t)
 	admin := s.Admin(t)
 	keeper := w.Account(t, "keeper", ownRole(t, admin, "keeper", append([]domain.Permission{domain.PermissionUserManage}, present...)...))
+	both := w.Account(t, "both", "keeper", domain.RoleUser) // who has all that legacy:read carries, and not what it is
 	maker := w.Account(t, "maker", ownRole(t, admin, "maker", append([]domain.Permission{domain.PermissionRoleManage}, present...)...))
 	ann, self := "/admin/users/"+w.Admin(t).User.ID.String(), "/admin/users/"+keeper.User.ID.String()
 	for _, c := range []struct {
@@ -122,6 +123,7 @@ func TestS17NobodyGivesWhatTheyDoNotHold(t *testing.T) {
 	}{
 		{keeper, http.MethodPost, self + "/roles", object{"role": "admin"}, "role.not_yours_to_give"},
 		{keeper, http.MethodPost, self + "/roles", object{"role": "legacy:read"}, "role.not_yours_to_give"},
+		{both, http.MethodPost, self + "/roles", object{"role": "legacy:read"}, "role.not_yours_to_give"},
 		{keeper, http.MethodPost, self + "/roles", object{"role": "maker"}, "role.not_yours_to_give"},
 		{keeper, http.MethodPatch, self, object{"roles": []string{"keeper", "user"}}, "role.not_yours_to_give"},
 		{keeper, http.MethodPost, "/admin/users", object{"username": "zarquon", "password": world.Password, "roles": []string{"admin"}}, "role.not_yours_to_give"},
