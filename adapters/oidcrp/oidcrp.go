@@ -180,7 +180,8 @@ func (r *RelyingParty) Authorize(ctx context.Context, c port.Client, a port.Atte
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
 	if a.Anew {
-		options = append(options, oauth2.SetAuthURLParam("prompt", "login"))
+		// By max_age the provider must tell auth_time (OpenID Connect Core 1.0, 3.1.2.1).
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "300"))
 	}
 	return d.flow(c, a.RedirectURI).AuthCodeURL(a.State, options...), nil
 }
@@ -236,11 +237,15 @@ func (r *RelyingParty) Redeem(ctx context.Context, c port.Client, a port.Attempt
 			return port.Identity{}, invalid(err, "The provider's tokens do not belong together.")
 		}
 	}
+	var proved time.Time
+	if seconds, told := all["auth_time"].(float64); told && seconds > 0 {
+		proved = time.Unix(int64(seconds), 0).UTC()
+	}
 	if err := d.complete(ctx, token.Subject, tokens, all, wanted); err != nil {
 		return port.Identity{}, err
 	}
 	identity := port.Identity{
-		Issuer: c.Issuer, Subject: token.Subject, Methods: claims.Methods, Session: claims.Session, Claims: all, Token: raw,
+		Issuer: c.Issuer, Subject: token.Subject, Methods: claims.Methods, AuthenticatedAt: proved, Session: claims.Session, Claims: all, Token: raw,
 		Username: text(all, "preferred_username"), Name: text(all, "name"), Email: text(all, "email"),
 	}
 	switch verified := all["email_verified"].(type) {

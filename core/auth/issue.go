@@ -32,6 +32,9 @@ type Options struct {
 	DeviceToken string
 	// SecondFactorShown says that a provider which is trusted for it saw a second factor (amr "mfa").
 	SecondFactorShown bool
+	// AuthenticatedAt is when the person proved to a provider who they are: one that has a session of its own asks them nothing, and such a sign-in is no
+	// fresh proof (S9). Zero, or a time to come, is now.
+	AuthenticatedAt time.Time
 	// OIDC is what the provider knows of the sign-in, kept with the session that it opens; nil otherwise. SessionID and CreatedAt are filled in.
 	OIDC *domain.OIDCSession
 }
@@ -95,6 +98,9 @@ func (s *Service) issue(ctx context.Context, e entry) (Outcome, error) {
 			CreatedAt: now, LastSeenAt: now, ExpiresAt: session.Expiry(now, now, idle), Method: e.method, AuthenticatedAt: now, MFAVerified: shown,
 		},
 		token: newRefreshToken(),
+	}
+	if at := e.options.AuthenticatedAt; !at.IsZero() && at.Before(now) {
+		opened.session.AuthenticatedAt = domain.Stamp(at)
 	}
 	if shown {
 		opened.session.MFAVerifiedAt = &now

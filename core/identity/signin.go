@@ -238,6 +238,7 @@ func (s *Service) signIn(ctx context.Context, p domain.OIDCProvider, who oidc.Id
 		return auth.Outcome{}, err
 	}
 	o.SecondFactorShown = p.TrustMFA && slices.Contains(who.Methods, "mfa")
+	o.AuthenticatedAt = who.AuthenticatedAt
 	return s.deps.Auth.Open(ctx, link.UserID, domain.SignInOIDC, client, o)
 }
 

@@ -177,3 +177,29 @@ func (n *instances) trusted(t *testing.T, user domain.ID) (token string) {
 	}
 	return token
 }
+
+// TestS9AProvidersOwnSessionIsNoFreshProof signs in at a provider that asked for nothing, as it knew the person since an hour ago, and then at one that did ask.
+func TestS9AProvidersOwnSessionIsNoFreshProof(t *testing.T) {
+	t.Parallel()
+	s, provider := world.New(t, world.Idle()).Serve(t), oidctest.Start(t)
+	setUp(t, s, "house", provider, object{"autoRegister": true})
+	b := newBrowser(t, s)
+	for _, c := range []struct {
+		proved any
+		fresh  bool
+	}{{time.Now().Add(-time.Hour).Unix(), false}, {time.Now().Add(-time.Minute).Unix(), true}, {time.Now().Add(time.Hour).Unix(), true}, {nil, true}} {
+		provider.Be(ann(map[string]any{"auth_time": c.proved}))
+		asked := b.visit(t, "/auth/oidc/house/authorize?anew=true")
+		if q := asked.Query(); q.Get("prompt") != "login" || q.Get("max_age") == "" {
+			t.Errorf("anew the provider is asked by %v", q)
+		}
+		b.visit(t, provider.SignIn(t, asked.String()).String())
+		if at := b.me(t).Session.AuthenticatedAt; at.IsZero() || at.After(time.Now()) {
+			t.Errorf("proved at %v became %v", c.proved, at)
+		}
+		got := b.send(t, http.MethodPost, "/users/me/api-keys", object{"name": "x", "permissions": []string{"library.read"}})
+		if c.fresh != (got.Status == http.StatusCreated) || !c.fresh && got.Problem(t).Code != "auth.reauthentication_required" {
+			t.Errorf("proved at %v: a key is answered with %d %s", c.proved, got.Status, got.Body)
+		}
+	}
+}

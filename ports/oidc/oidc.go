@@ -41,7 +41,7 @@ type Attempt struct {
 	Nonce       string
 	// Verifier is PKCE's (RFC 7636); its S256 challenge is sent.
 	Verifier string
-	// Anew asks the provider to have the person prove again who they are, whatever its own session says.
+	// Anew asks the provider to have the person prove again who they are, whatever its own session says, and to tell when they did.
 	Anew bool
 }
 
@@ -63,6 +63,8 @@ type Identity struct {
 	EmailVerified bool
 	// Methods are how they proved who they are (amr, RFC 8176).
 	Methods []string
+	// AuthenticatedAt is when they did so (auth_time), which may be long before this sign-in; zero where the provider does not say.
+	AuthenticatedAt time.Time
 	// Session is the provider's id of its own session (sid), "" where it names none.
 	Session string
 	// Claims are all, as JSON decodes them.

@@ -75,13 +75,14 @@ var laws = map[string]func(t *testing.T, r oidc.RelyingParty){
 		p := Start(t)
 		p.Be(Person{Subject: "ann-1", Claims: map[string]any{
 			"preferred_username": "ann", "name": "Ann Lee", "email": "ann@example.org", "email_verified": true, "amr": []string{"pwd", "mfa"}, "sid": "there", "groups": []string{"a"},
+			"auth_time": 1_700_000_000,
 		}})
 		got, err := redeem(t, r, p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got.Issuer != p.Client().Issuer || got.Subject != "ann-1" || got.Username != "ann" || got.Name != "Ann Lee" || got.Email != "ann@example.org" ||
-			!got.EmailVerified || !slices.Equal(got.Methods, []string{"pwd", "mfa"}) || got.Session != "there" || got.Token == "" {
+			!got.EmailVerified || !slices.Equal(got.Methods, []string{"pwd", "mfa"}) || got.Session != "there" || got.Token == "" || got.AuthenticatedAt.Unix() != 1_700_000_000 {
 			t.Errorf("got %+v", got)
 		}
 		if groups, ok := got.Claims["groups"].([]any); !ok || len(groups) != 1 {
@@ -110,7 +111,7 @@ var laws = map[string]func(t *testing.T, r oidc.RelyingParty){
 			t.Errorf("got %s", address)
 		}
 		a.Anew = true
-		if address, err = r.Authorize(t.Context(), p.Client(), a); err != nil || !strings.Contains(address, "prompt=login") {
+		if address, err = r.Authorize(t.Context(), p.Client(), a); err != nil || !strings.Contains(address, "prompt=login") || !strings.Contains(address, "max_age=") {
 			t.Errorf("anew: %s, %v", address, err)
 		}
 	},
