@@ -84,9 +84,6 @@ func TestAKeyMayWhatBothItAndItsOwnerMayAtTheTime(t *testing.T) {
 			}
 			for _, info := range domain.Permissions() {
 				p := info.Name
-				if p == domain.PermissionPublic {
-					continue
-				}
 				if err := h.Access.Authorize(t.Context(), actor, p); (err == nil) != slices.Contains(want, p) {
 					t.Errorf("may %s: %v", p, err)
 				}
