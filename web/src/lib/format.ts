@@ -1,6 +1,12 @@
 import { m } from './paraglide/messages';
 import { getLocale } from './paraglide/runtime';
 
+/** The reader's own form of the language of the pages, as the browser tells it (en-GB for en); else that language. */
+function locale(): string {
+	const language = getLocale();
+	return navigator.languages.find((tag) => tag === language || tag.startsWith(`${language}-`)) ?? language;
+}
+
 /** "1 h 12 min", "52 min", "40 s". */
 export function duration(seconds: number): string {
 	if (seconds < 59.5) return m.time_seconds({ n: Math.max(0, Math.round(seconds)) });
@@ -30,14 +36,14 @@ export function spokenTime(seconds: number): string {
 	const shown = parts.filter(([n, unit]) => n > 0 || (unit === 'second' && s < 60));
 	return shown
 		.map(([n, unit]) =>
-			new Intl.NumberFormat(getLocale(), { style: 'unit', unit, unitDisplay: 'long' }).format(n)
+			new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'long' }).format(n)
 		)
 		.join(', ');
 }
 
 /** The time of day so many seconds from now: "22:48". */
 export const timeOfDay = (inSeconds: number, now = Date.now()) =>
-	new Intl.DateTimeFormat(getLocale(), { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(
+	new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(
 		now + inSeconds * 1000
 	);
 
@@ -46,7 +52,7 @@ export function bytes(size: number): string {
 	const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 	const power = size < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(size) / 3));
 	const value = size / 1000 ** power;
-	return new Intl.NumberFormat(getLocale(), {
+	return new Intl.NumberFormat(locale(), {
 		style: 'unit',
 		unit: units[power],
 		unitDisplay: power ? 'short' : 'long',
@@ -55,20 +61,20 @@ export function bytes(size: number): string {
 }
 
 /** "3,180". */
-export const number = (n: number) => new Intl.NumberFormat(getLocale()).format(n);
+export const number = (n: number) => new Intl.NumberFormat(locale()).format(n);
 /** "7.8". */
 export const rating = (n: number) =>
-	new Intl.NumberFormat(getLocale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(n);
+	new Intl.NumberFormat(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(n);
 /** "52 %". */
 export const percent = (share: number) =>
-	new Intl.NumberFormat(getLocale(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
+	new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: 0 }).format(share);
 /** "22 November 2026". */
 export const date = (at: string | Date) =>
-	new Intl.DateTimeFormat(getLocale(), { dateStyle: 'long' }).format(new Date(at));
+	new Intl.DateTimeFormat(locale(), { dateStyle: 'long' }).format(new Date(at));
 
 /** "22 November 2026 at 14:07". */
 export const dateTime = (at: string | Date) =>
-	new Intl.DateTimeFormat(getLocale(), { dateStyle: 'long', timeStyle: 'short' }).format(new Date(at));
+	new Intl.DateTimeFormat(locale(), { dateStyle: 'long', timeStyle: 'short' }).format(new Date(at));
 
 /** "14 seconds ago". */
 export function ago(at: string | Date, now = Date.now()): string {
@@ -84,7 +90,7 @@ export function ago(at: string | Date, now = Date.now()): string {
 	let unit = 1;
 	for (const [limit, name] of steps) {
 		if (Math.abs(seconds) < limit)
-			return new Intl.RelativeTimeFormat(getLocale(), { numeric: 'auto' }).format(
+			return new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' }).format(
 				Math.trunc(Math.min(0, seconds) / unit),
 				name
 			);
