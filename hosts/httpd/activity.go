@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/session"
 )
 
 // ActivityQuery narrows the log.
@@ -23,6 +24,24 @@ func (q ActivityQuery) filter() domain.ActivityFilter {
 		f.Success = &success
 	}
 	return f
+}
+
+// ActivityEntry is an entry of the log with its device as people call it.
+type ActivityEntry struct {
+	domain.Activity
+	Device string `json:"device,omitempty" doc:"What userAgent stands for" example:"Firefox on Linux"`
+}
+
+// entries are a page of the log, as it is answered.
+func entries(found domain.Page[domain.Activity], err error) (*output[domain.Page[ActivityEntry]], error) {
+	items := make([]ActivityEntry, len(found.Items))
+	for i, e := range found.Items {
+		items[i].Activity = e
+		if e.UserAgent != "" {
+			items[i].Device = session.Device(e.UserAgent)
+		}
+	}
+	return body(domain.Page[ActivityEntry]{Items: items, NextCursor: found.NextCursor, Total: found.Total}, err)
 }
 
 type ownActivityInput struct {
@@ -47,17 +66,17 @@ type activityStatsInput struct {
 func (s *Server) mountActivity() {
 	const tag = "Activity"
 	register(s, Route{ID: "listOwnActivity", Method: http.MethodGet, Path: "/users/me/activity", Summary: "What the account did, newest first", Tag: tag, Permission: domain.PermissionSession},
-		func(ctx context.Context, in *ownActivityInput) (*output[domain.Page[domain.Activity]], error) {
-			return page(s.core.Activity.Own(ctx, actorOf(ctx), in.filter(), in.request()))
+		func(ctx context.Context, in *ownActivityInput) (*output[domain.Page[ActivityEntry]], error) {
+			return entries(s.core.Activity.Own(ctx, actorOf(ctx), in.filter(), in.request()))
 		})
 	register(s, Route{ID: "listActivity", Method: http.MethodGet, Path: "/admin/activity", Summary: "What everybody did, newest first", Tag: tag, Permission: domain.PermissionActivityRead},
-		func(ctx context.Context, in *activityInput) (*output[domain.Page[domain.Activity]], error) {
+		func(ctx context.Context, in *activityInput) (*output[domain.Page[ActivityEntry]], error) {
 			filter := in.filter()
 			filter.ResourceType, filter.ResourceID, filter.IP = in.ResourceType, in.ResourceID, in.IP
 			if id, ok := domain.ParseID(in.User); ok {
 				filter.User = &id
 			}
-			return page(s.core.Activity.List(ctx, actorOf(ctx), filter, in.request()))
+			return entries(s.core.Activity.List(ctx, actorOf(ctx), filter, in.request()))
 		})
 	register(s, Route{ID: "getActivityStats", Method: http.MethodGet, Path: "/admin/activity/stats", Summary: "Counts by action and by day", Tag: tag, Permission: domain.PermissionActivityRead},
 		func(ctx context.Context, in *activityStatsInput) (*output[domain.ActivityStats], error) {

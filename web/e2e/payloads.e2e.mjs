@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launch, settled, visitor } from './browser.mjs';
+import { startProvider } from './oidc-provider.mjs';
 import { startServer, temporary, until } from './server.mjs';
 
 const canary = 'canary.invalid';
@@ -29,10 +30,16 @@ const owner = {
 };
 const libraryName = `<img src=x onerror=__xss(22) data-xss> 'films'`;
 const device = '<script>__xss(23)';
+const serverName = '<img src=x onerror=__xss(25) data-xss>';
+const someone = { username: 'someone', displayName: `<svg onload=__xss(26) data-xss>` };
+const role = { name: 'helper', description: `<img src=x onerror=__xss(27) data-xss>` };
+const provider = { name: 'home', displayName: `"><img src=x onerror=__xss(28) data-xss>` };
+const key = { name: `<b data-xss onmouseover=__xss(29)>`, permissions: ['library.read'] };
+const invited = '<script>__xss(30)';
 /** A payload as a file's name: without slashes. */
 const named = (text) => text.replaceAll('/', '\u2215');
 
-let server, browser, library, me, films;
+let server, browser, library, oidc, me, films;
 const fired = [];
 
 const xml = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
@@ -168,6 +175,7 @@ before(async () => {
 	library = await temporary(named(`films <img src=x onerror=__xss(24) data-xss>`));
 	makeFilms(library.folder);
 	server = await startServer();
+	oidc = await startProvider(`${server.base}/api/v1/auth/oidc/${provider.name}/callback`);
 	browser = await launch();
 	me = await watched();
 	await me.page.goto('/');
@@ -186,6 +194,27 @@ before(async () => {
 		async () => (await ask(me.page, `/admin/libraries/${made.id}/scan`)).state === 'done',
 		150
 	);
+	await ask(me.page, '/admin/settings', 'PATCH', {
+		values: { 'server.name': serverName, 'auth.registration': 'invite' }
+	});
+	// Who used an invitation is named beside it.
+	const invitation = await ask(me.page, '/admin/invitations', 'POST', {});
+	const [, invitationCode] = invitation.link.split('invitation=');
+	const registered = await fetch(`${server.base}/api/v1/auth/register`, {
+		method: 'POST',
+		headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ username: invited, password, invitation: invitationCode })
+	});
+	assert.ok(registered.ok, `${registered.status} ${await registered.text()}`);
+	someone.id = (await ask(me.page, '/admin/users', 'POST', { ...someone, password })).user.id;
+	await ask(me.page, '/admin/roles', 'POST', { ...role, permissions: ['library.read'] });
+	await ask(me.page, '/admin/oidc/providers', 'POST', {
+		...provider,
+		issuer: oidc.issuer,
+		clientId: '<b data-xss>',
+		enabled: true
+	});
+	await ask(me.page, '/users/me/api-keys', 'POST', key);
 	films = (await ask(me.page, '/movies?limit=100&sort=year')).items;
 	for (const film of films)
 		await ask(me.page, `/movies/${film.id}/progress`, 'POST', { position: 12, duration: 30 });
@@ -194,6 +223,7 @@ before(async () => {
 after(async () => {
 	await browser?.close();
 	await server?.stop();
+	await oidc?.close();
 	await library?.remove();
 }, { timeout: 60_000 }); // prettier-ignore
 
@@ -264,8 +294,9 @@ describe('S25: names are text on every page', { timeout: 300_000 }, () => {
 		await harmless(me, '/settings', owner.displayName);
 		await harmless(me, '/settings/sessions', device);
 		await harmless(me, '/settings/activity', device);
-		for (const page of ['security', 'keys', 'links', 'appearance', 'playback'])
-			await harmless(me, `/settings/${page}`);
+		await harmless(me, '/settings/keys', key.name);
+		await harmless(me, '/settings/links', provider.displayName);
+		for (const page of ['security', 'appearance', 'playback']) await harmless(me, `/settings/${page}`);
 		await harmless(me, `/settings/links#error=${encodeURIComponent(payloads[0])}`);
 		for (const payload of payloads.slice(0, 4))
 			await harmless(
@@ -306,9 +337,23 @@ describe('S25: names are text on every page', { timeout: 300_000 }, () => {
 		await harmless(me, '', above.at(-1), named(`Film 0 ${payloads[0]}`));
 	});
 
+	test('accounts, roles, providers and settings', async () => {
+		await harmless(me, '/admin/users', owner.displayName, someone.displayName, invited);
+		await harmless(me, `/admin/users/${someone.id}`, someone.displayName);
+		await harmless(me, '/admin/invitations', invited);
+		await harmless(me, '/admin/roles');
+		await me.page.getByRole('button', { name: new RegExp(`^${role.name}`) }).click();
+		await harmless(me, '', role.description);
+		await harmless(me, '/admin/oidc', provider.displayName);
+		await harmless(me, `/admin/oidc/${provider.name}`, provider.displayName, '<b data-xss>');
+		await harmless(me, '/admin/settings', serverName);
+		await harmless(me, '/admin/activity', owner.username, invited);
+	});
+
 	test('a stranger at the door', async () => {
 		const stranger = await watched();
 		const { page } = stranger;
+		await harmless(stranger, '/login', provider.displayName);
 		for (const next of ['javascript:__xss(31)', `/\t/${canary}/`]) {
 			await page.goto(`/login?next=${encodeURIComponent(next)}`);
 			await page.getByLabel('Name').fill(owner.username);

@@ -7,7 +7,7 @@ export type ApiKey = Schemas['APIKey'];
 export type NewApiKey = Schemas['NewAPIKey'];
 export type OidcChoice = Schemas['OIDCChoice'];
 export type OidcLink = Schemas['OIDCLink'];
-export type ActivityEntry = Schemas['Activity'];
+export type ActivityEntry = Schemas['ActivityEntry'];
 
 export type SignIn = Schemas['SignIn'];
 export type Challenge = Schemas['Challenge'];

@@ -2096,7 +2096,7 @@ export interface components {
             /** @description What stands behind #code= of the link */
             code: string;
         };
-        Activity: {
+        ActivityEntry: {
             /** @example auth.login */
             action: string;
             /** Format: date-time */
@@ -2104,6 +2104,11 @@ export interface components {
             details?: {
                 [key: string]: string;
             };
+            /**
+             * @description What userAgent stands for
+             * @example Firefox on Linux
+             */
+            device?: string;
             id: string;
             ip?: string;
             resourceId?: string;
@@ -2910,8 +2915,8 @@ export interface components {
             role: string;
             value: string;
         };
-        PageActivity: {
-            items: components["schemas"]["Activity"][];
+        PageActivityEntry: {
+            items: components["schemas"]["ActivityEntry"][];
             nextCursor?: string;
             /** Format: int64 */
             total?: number;
@@ -3707,7 +3712,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageActivity"];
+                    "application/json": components["schemas"]["PageActivityEntry"];
                 };
             };
             /** @description Unauthorized */
@@ -17799,7 +17804,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageActivity"];
+                    "application/json": components["schemas"]["PageActivityEntry"];
                 };
             };
             /** @description Unauthorized */
