@@ -6,6 +6,7 @@ package casbin
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,15 +116,23 @@ func (p *Policy) AllowedIn(ctx context.Context, actor domain.Actor, granted []do
 // Permissions implements policy.Policy.
 func (p *Policy) Permissions(ctx context.Context, actor domain.Actor) ([]domain.Permission, error) {
 	list := []domain.Permission{domain.PermissionPublic}
-	for _, info := range domain.Permissions() {
-		if ok, err := p.Allowed(ctx, actor, info.Name); err != nil {
-			return nil, err
-		} else if ok {
+	switch {
+	case actor.System:
+		for _, info := range domain.Permissions() {
 			list = append(list, info.Name)
+		}
+	case !actor.Anonymous():
+		// Of one table, so that a change meanwhile is in the list as a whole or not at all.
+		t, err := p.table(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, role := range actor.Roles {
+			list = slices.AppendSeq(list, maps.Keys(t.carries[role]))
 		}
 	}
 	slices.Sort(list)
-	return list, nil
+	return slices.Compact(list), nil
 }
 
 // Roles implements policy.Policy.
