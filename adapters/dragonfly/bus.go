@@ -202,7 +202,9 @@ func (b *Bus) receiveOn(client rueidis.Client, stands func()) error {
 	// Closing waits for calls under way, which on a suspended server end with their connection's timeout.
 	defer func() { go func() { own.Close(); free() }() }()
 	subscribed := make(chan error, 1)
-	go func() { subscribed <- own.Do(b.conn.ctx, own.B().Subscribe().Channel(b.conn.key(channel)).Build()).Error() }()
+	go func() {
+		subscribed <- own.Do(b.conn.ctx, own.B().Subscribe().Channel(b.conn.key(channel)).Build()).Error()
+	}()
 	select {
 	case err := <-subscribed:
 		if err != nil {

@@ -92,7 +92,9 @@ func (c *Cache) change(ctx context.Context, command func(rueidis.Client) rueidis
 // Stats implements cache.Cache.
 func (c *Cache) Stats() (hits, misses uint64) { return c.hits.Load(), c.misses.Load() }
 
-func noLife() error { return fault.New(fault.Internal, "cache.ttl", "A cached value needs a time to live.") }
+func noLife() error {
+	return fault.New(fault.Internal, "cache.ttl", "A cached value needs a time to live.")
+}
 
 func milliseconds(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
 

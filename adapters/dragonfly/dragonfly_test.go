@@ -218,9 +218,15 @@ func TestAServerThatIsAwayCostsAMomentAndComesBackByItself(t *testing.T) {
 				"get":   func(ctx context.Context) error { _, _, err := c.Cache().Get(ctx, "k"); return err },
 				"set":   func(ctx context.Context) error { return c.Cache().Set(ctx, "k", nil, time.Minute) },
 				"lease": func(ctx context.Context) error { _, _, _, err := c.Shared().Lease(ctx, "g", "k"); return err },
-				"allow": func(ctx context.Context) error { _, err := c.Limiter().Allow(ctx, "k", ratelimit.Rate{Requests: 1e6, Per: time.Second}); return err },
-				"lock":  func(ctx context.Context) error { _, err := c.Locker().Acquire(ctx, domain.NewID().String(), time.Minute); return err },
-				"tell":  func(ctx context.Context) error { return c.Bus().Publish(ctx, bus.Message{Topic: "a"}) },
+				"allow": func(ctx context.Context) error {
+					_, err := c.Limiter().Allow(ctx, "k", ratelimit.Rate{Requests: 1e6, Per: time.Second})
+					return err
+				},
+				"lock": func(ctx context.Context) error {
+					_, err := c.Locker().Acquire(ctx, domain.NewID().String(), time.Minute)
+					return err
+				},
+				"tell": func(ctx context.Context) error { return c.Bus().Publish(ctx, bus.Message{Topic: "a"}) },
 			}
 			for what, call := range calls {
 				until(t, what, func() bool { return call(t.Context()) == nil })

@@ -59,7 +59,9 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b cache.Shared)) {
 	})
 	t.Run("WhatWasReadBeforeADeletionIsNotKept", func(t *testing.T) {
 		for what, remove := range map[string]func(*testing.T, cache.Shared, string) error{
-			"one": func(t *testing.T, c cache.Shared, group string) error { return c.Delete(t.Context(), group, "other", "k") },
+			"one": func(t *testing.T, c cache.Shared, group string) error {
+				return c.Delete(t.Context(), group, "other", "k")
+			},
 			"all": func(t *testing.T, c cache.Shared, group string) error { return c.DeleteAll(t.Context(), group) },
 		} {
 			t.Run(what, func(t *testing.T) {
