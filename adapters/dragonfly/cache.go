@@ -221,5 +221,8 @@ func (s *Shared) DeleteAll(ctx context.Context, group string) error {
 	return err
 }
 
+// Ping implements cache.Shared.
+func (s *Shared) Ping(ctx context.Context) (time.Duration, error) { return s.conn.Ping(ctx) }
+
 // Stats implements cache.Shared.
 func (s *Shared) Stats() (hits, misses uint64) { return s.hits.Load(), s.misses.Load() }

@@ -27,6 +27,8 @@ type Shared interface {
 	Delete(ctx context.Context, group string, keys ...string) error
 	// DeleteAll removes every key of a group and ends their leases.
 	DeleteAll(ctx context.Context, group string) error
+	// Ping returns how long the cache takes to answer, or an error when it is out of reach.
+	Ping(ctx context.Context) (time.Duration, error)
 	// Stats returns hits and misses since the start.
 	Stats() (hits, misses uint64)
 }
