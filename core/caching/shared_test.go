@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,13 +112,14 @@ func TestALoadFromBeforeAChangeIsNotShared(t *testing.T) {
 // slowShared is a shared cache that hands out what it has only when it is told to.
 type slowShared struct {
 	cache.Shared
+	once          sync.Once
 	read, release chan struct{}
 }
 
 func (s *slowShared) Lease(ctx context.Context, group, key string) ([]byte, bool, cache.Lease, error) {
 	value, ok, lease, err := s.Shared.Lease(ctx, group, key)
 	if ok {
-		close(s.read)
+		s.once.Do(func() { close(s.read) })
 		<-s.release
 	}
 	return value, ok, lease, err
@@ -130,7 +132,7 @@ func TestASharedValueThatArrivesAfterAChangeIsNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := &slowShared{p[0].conn.Shared(), make(chan struct{}), make(chan struct{})}
+	slow := &slowShared{Shared: p[0].conn.Shared(), read: make(chan struct{}), release: make(chan struct{})}
 	c := caching.New[value](caching.Deps{Cache: own, Shared: slow, Logger: slog.New(slog.DiscardHandler)}, caching.Config{Prefix: "test", TTL: time.Hour})
 	var loads counter
 	get(t, p[0].Cached, "k", loads.load)

@@ -159,7 +159,9 @@ func TestR7ALostCacheRevivesNothingAndRefusesNobody(t *testing.T) {
 			t.Parallel()
 			cache, servers := sharing(t)
 			stays, goes := servers[0].World.Account(t, "stays", domain.RoleUser), servers[0].World.Account(t, "goes", domain.RoleUser)
-			ask := func(s *world.Server, a world.Account) int { return s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status }
+			ask := func(s *world.Server, a world.Account) int {
+				return s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status
+			}
 			both := func(when string, a world.Account, want int) {
 				t.Helper()
 				for i, s := range servers {
