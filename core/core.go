@@ -49,11 +49,13 @@ import (
 	"github.com/revenge-media/revenge/ports/tokens"
 )
 
-// Deps are all ports. Every one is needed; New says which is missing.
+// Deps are all ports. Every one that is not marked as optional is needed; New says which is missing.
 type Deps struct {
-	Store     store.Store
-	Jobs      jobs.Runner
-	Cache     cache.Cache
+	Store store.Store
+	Jobs  jobs.Runner
+	Cache cache.Cache
+	// Shared is behind Cache where several processes share one.
+	Shared    cache.Shared `optional:"true"`
 	Bus       bus.Bus
 	Blobs     blobs.Store
 	Files     files.Tree
@@ -118,6 +120,7 @@ type Core struct {
 	Store   store.Store
 	Jobs    jobs.Runner
 	Cache   cache.Cache
+	Shared  cache.Shared // nil: this process caches for itself
 	Bus     bus.Bus
 	Limiter ratelimit.Limiter
 
@@ -129,6 +132,9 @@ func (d Deps) missing() (names []string) {
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {
 		field := v.Field(i)
+		if v.Type().Field(i).Tag.Get("optional") == "true" {
+			continue
+		}
 		switch field.Kind() {
 		case reflect.Interface, reflect.Func, reflect.Pointer:
 			if field.IsNil() {
@@ -145,17 +151,17 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	if names := d.missing(); len(names) > 0 {
 		return nil, fmt.Errorf("a core needs every port; missing: %v", names)
 	}
-	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
+	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
 	d.Sealer = sealing.Declared(d.Sealer, d.Store.Read().Sealed.Columns())
-	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Bus: d.Bus, Logger: d.Logger})
+	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger})
 	c.Sealing = sealing.New(sealing.Deps{Store: d.Store, Access: c.Access, Ring: d.Sealer, Now: d.Now})
 	c.Settings = settings.New(settings.Deps{
-		Store: d.Store, Access: c.Access, Sealer: d.Sealer, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+		Store: d.Store, Access: c.Access, Sealer: d.Sealer, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
 		Fallback: map[string]any{settings.PublicURL.Name(): d.Limits.BaseURL},
 	})
 	c.Mailing = mailing.New(mailing.Deps{Store: d.Store, Access: c.Access, Settings: c.Settings, Sealer: d.Sealer, Sender: d.Mail, Now: d.Now, Logger: d.Logger})
 	c.Sessions = session.New(session.Deps{
-		Store: d.Store, Access: c.Access, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+		Store: d.Store, Access: c.Access, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
 		Idle: func(ctx context.Context) (time.Duration, error) {
 			days, err := settings.Get(ctx, c.Settings, settings.SessionIdleDays)
 			return time.Duration(days) * 24 * time.Hour, err
@@ -166,7 +172,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	guard := attempts.New(attempts.Deps{Store: d.Store, Now: d.Now})
 	c.MFA = mfa.New(mfa.Deps{
 		Store: d.Store, Sealer: d.Sealer, Codes: d.Codes, Passkeys: d.Passkeys, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mailing: c.Mailing,
-		Attempts: guard, Cache: d.Cache, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
+		Attempts: guard, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Now: d.Now, Logger: d.Logger,
 	})
 	c.Account = account.New(account.Deps{
 		Store: d.Store, Hasher: d.Passwords, Policy: d.Policy, Access: c.Access, Sessions: c.Sessions, Settings: c.Settings, Mail: c.Mailing, Limiter: d.Limiter,
@@ -192,7 +198,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		},
 	})
 	c.APIKeys = apikey.New(apikey.Deps{
-		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Cache: d.Cache, Bus: d.Bus, Limiter: d.Limiter, Now: d.Now, Logger: d.Logger,
+		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Limiter: d.Limiter, Now: d.Now, Logger: d.Logger,
 		RequestsPerMinute: func(ctx context.Context) (int, error) {
 			return settings.Get(ctx, c.Settings, settings.KeyRequestsPerMinute)
 		},
@@ -214,7 +220,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
-	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health})
+	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health, Shared: d.Shared})
 	if err := c.Auth.Start(ctx); err != nil {
 		return nil, err
 	}

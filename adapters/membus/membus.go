@@ -13,8 +13,6 @@ import (
 // Depth is how many messages a subscriber may lag behind before it loses the oldest.
 const Depth = 256
 
-const maxPayload = 4 << 10
-
 // Bus delivers to every subscriber in this process, in the order of publishing.
 type Bus struct {
 	mu          sync.Mutex
@@ -32,8 +30,8 @@ func New() *Bus { return &Bus{subscribers: map[*subscriber]struct{}{}} }
 // Publish delivers to current subscribers and never waits for them.
 func (b *Bus) Publish(_ context.Context, messages ...bus.Message) error {
 	for _, m := range messages {
-		if len(m.Payload) > maxPayload {
-			return fault.New(fault.TooLarge, "bus.message_too_large", "A bus message of %d bytes is over the limit of %d.", len(m.Payload), maxPayload)
+		if len(m.Payload) > bus.MaxPayload {
+			return fault.New(fault.TooLarge, bus.CodeTooLarge, "A bus message of %d bytes is over the limit of %d.", len(m.Payload), bus.MaxPayload)
 		}
 	}
 	b.mu.Lock()
@@ -58,6 +56,7 @@ func (s *subscriber) send(m bus.Message) {
 		}
 		select {
 		case <-s.out:
+			m.Gap = true
 		default:
 		}
 	}

@@ -36,6 +36,7 @@ type Deps struct {
 	Store  store.Store
 	Policy policy.Policy
 	Cache  cache.Cache
+	Shared cache.Shared // nil: none
 	Bus    bus.Bus
 	Logger *slog.Logger
 }
@@ -56,7 +57,7 @@ type grants struct {
 
 // New returns the service. Run Listen beside it.
 func New(d Deps) *Service {
-	deps := caching.Deps{Cache: d.Cache, Bus: d.Bus, Logger: d.Logger}
+	deps := caching.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger}
 	cfg := caching.Config{Prefix: "access", TTL: caching.Access, Topics: []bus.Topic{bus.TopicAccess}, ForgetAll: true}
 	s := &Service{deps: d, visible: caching.New[[]domain.ID](deps, cfg)}
 	cfg.Prefix = "granted"

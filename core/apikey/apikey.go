@@ -63,6 +63,7 @@ type Deps struct {
 	Access   *access.Service
 	Sessions *session.Service
 	Cache    cache.Cache
+	Shared   cache.Shared // nil: none
 	Bus      bus.Bus
 	Limiter  ratelimit.Limiter
 	Now      func() time.Time
@@ -88,7 +89,7 @@ type Service struct {
 
 // New returns the service. Run Listen beside it.
 func New(d Deps) *Service {
-	deps := caching.Deps{Cache: d.Cache, Bus: d.Bus, Logger: d.Logger}
+	deps := caching.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger}
 	return &Service{
 		deps: d, seen: map[domain.ID]time.Time{},
 		ids:  caching.New[domain.ID](deps, caching.Config{Prefix: "apikeyid", TTL: time.Minute}),

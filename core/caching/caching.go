@@ -1,5 +1,9 @@
 // Package caching keeps what the core loads often for a short while: one load for many that ask at once, forgotten when the bus tells of
 // a change, and never older than its TTL when the bus lost the message.
+//
+// Behind the process's own cache there may be one that several processes share. Every process that hears of a change deletes the shared value
+// before it forgets its own, so what it reads afterwards was loaded after the change, whoever loaded it (ports/cache, leases). With the bus and every
+// deletion lost a value is at most cache.LeaseTime and both levels' times to live old: 4.3 s for what decides on access (R21).
 package caching
 
 import (
@@ -7,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -20,9 +25,14 @@ import (
 // stays within the second in which a revocation takes effect (S7).
 const Access = 800 * time.Millisecond
 
+// SharedAccess is the TTL of the same in the cache that processes share, where a deletion reaches all of them at once.
+const SharedAccess = 2500 * time.Millisecond
+
 // Deps is what a cache is made of.
 type Deps struct {
 	Cache cache.Cache
+	// Shared is behind Cache; nil: this process caches for itself.
+	Shared cache.Shared
 	// Bus tells of changes; nil leaves them to the TTL.
 	Bus    bus.Bus
 	Logger *slog.Logger
@@ -40,8 +50,9 @@ type Config struct {
 
 // Cached keeps values of T, which must survive JSON. It is safe for concurrent use.
 type Cached[T any] struct {
-	deps Deps
-	cfg  Config
+	deps  Deps
+	cfg   Config
+	group string // of shared values
 
 	mu      sync.Mutex
 	epoch   int64  // part of every key, so that ForgetAll is one addition
@@ -69,7 +80,7 @@ type flight[T any] struct {
 
 // New returns an empty cache.
 func New[T any](deps Deps, cfg Config) *Cached[T] {
-	c := &Cached[T]{deps: deps, cfg: cfg, epoch: time.Now().UnixNano()}
+	c := &Cached[T]{deps: deps, cfg: cfg, group: cfg.Prefix + ":" + shape(reflect.TypeFor[T]()), epoch: time.Now().UnixNano()}
 	c.startEpoch()
 	return c
 }
@@ -94,7 +105,7 @@ func (c *Cached[T]) Get(ctx context.Context, key string, load func(ctx context.C
 	if !ok {
 		f = &flight[T]{done: make(chan struct{})}
 		c.flights[full] = f
-		go c.run(context.WithoutCancel(ctx), full, f, load) // it serves others too, so it outlives who asked first
+		go c.run(context.WithoutCancel(ctx), key, full, f, load) // it serves others too, so it outlives who asked first
 	}
 	c.mu.Unlock()
 	select {
@@ -132,28 +143,55 @@ func (c *Cached[T]) decode(full string, data []byte) (value T, err error) {
 	return value, nil
 }
 
-func (c *Cached[T]) run(ctx context.Context, full string, f *flight[T], load func(ctx context.Context) (T, error)) {
+func (c *Cached[T]) run(ctx context.Context, key, full string, f *flight[T], load func(ctx context.Context) (T, error)) {
 	defer close(f.done)
-	f.value, f.err = load(ctx)
+	data, fresh, lease := c.shared(ctx, key, full, f)
+	if !fresh {
+		if f.value, f.err = load(ctx); f.err == nil {
+			data, _ = json.Marshal(f.value) // what cannot be kept is loaded each time
+		}
+	}
 	c.mu.Lock()
 	current := c.flights[full] == f // else it was forgotten while it loaded, and what it read may be old
 	c.mu.Unlock()
-	if f.err == nil && current {
-		if data, err := json.Marshal(f.value); err == nil {
-			_ = c.deps.Cache.Set(ctx, full, data, c.cfg.TTL)
+	if data != nil && current {
+		if lease != "" {
+			_, _ = c.deps.Shared.Fill(ctx, c.group, key, lease, data, max(c.cfg.TTL, SharedAccess))
 		}
+		_ = c.deps.Cache.Set(ctx, full, data, c.cfg.TTL)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.flights[full] == f {
 		delete(c.flights, full)
-	} else if f.err == nil && current { // forgotten between the look and Set
+	} else if data != nil && current { // forgotten between the look and Set
 		_ = c.deps.Cache.Delete(ctx, full)
 	}
 }
 
+// shared takes the value from the shared cache, or a lease to fill it in. A shared cache out of reach costs a load.
+func (c *Cached[T]) shared(ctx context.Context, key, full string, f *flight[T]) (data []byte, found bool, lease cache.Lease) {
+	if c.deps.Shared == nil {
+		return nil, false, ""
+	}
+	data, found, lease, err := c.deps.Shared.Lease(ctx, c.group, key)
+	if err != nil || !found {
+		return nil, false, lease
+	}
+	if f.value, err = c.decode(full, data); err != nil {
+		c.deps.Logger.WarnContext(ctx, "a shared value cannot be read", "prefix", c.cfg.Prefix, "error", err)
+		return nil, false, ""
+	}
+	return data, true, ""
+}
+
 // Forget makes the next Get of the keys load, even where a load is under way.
 func (c *Cached[T]) Forget(ctx context.Context, keys ...string) {
+	if c.deps.Shared != nil { // first: who misses after this finds nothing old behind it
+		if err := c.deps.Shared.Delete(ctx, c.group, keys...); err != nil {
+			c.deps.Logger.DebugContext(ctx, "a changed value was not deleted for other processes", "prefix", c.cfg.Prefix, "error", err)
+		}
+	}
 	for _, key := range keys {
 		full := c.full(key)
 		c.mu.Lock()
@@ -167,6 +205,16 @@ func (c *Cached[T]) Forget(ctx context.Context, keys ...string) {
 
 // ForgetAll makes every next Get load.
 func (c *Cached[T]) ForgetAll() {
+	if c.deps.Shared != nil {
+		if err := c.deps.Shared.DeleteAll(context.Background(), c.group); err != nil {
+			c.deps.Logger.Debug("changed values were not deleted for other processes", "prefix", c.cfg.Prefix, "error", err)
+		}
+	}
+	c.forgetOwn()
+}
+
+// forgetOwn leaves what other processes share.
+func (c *Cached[T]) forgetOwn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epoch++
@@ -183,9 +231,9 @@ func (c *Cached[T]) Listen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.ForgetAll() // what changed before somebody listened
+	c.forgetOwn() // what changed before somebody listened; those who did have deleted what is shared
 	for message := range messages {
-		if c.cfg.ForgetAll {
+		if c.cfg.ForgetAll || message.Gap {
 			c.ForgetAll()
 		} else {
 			c.Forget(ctx, string(message.Payload))

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/revenge-media/revenge/ports/cache"
 	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/store"
@@ -40,6 +41,8 @@ type Deps struct {
 	Store      store.Store
 	Jobs       jobs.Inspector
 	Transcoder media.Transcoder
+	// Shared is the cache that processes share; nil: there is none.
+	Shared cache.Shared
 	// Mail says whether mails can be sent and what became of the last one.
 	Mail func(context.Context) (string, error)
 }
@@ -62,17 +65,21 @@ func (s *Service) Started() bool { return s.started.Load() }
 // checkTimeout bounds each dependency, so that a probe is answered while one hangs.
 const checkTimeout = 2 * time.Second
 
-// Ready checks every dependency. The database and the queue are needed; ffmpeg and mail are optional.
+// Ready checks every dependency. The database and the queue are needed; ffmpeg, mail and a shared cache are optional.
 func (s *Service) Ready(ctx context.Context) Report {
-	checks := []struct {
+	type dependency struct {
 		name    string
 		failing State
 		run     func(context.Context) (string, error)
-	}{
+	}
+	checks := []dependency{
 		{"database", Down, func(ctx context.Context) (string, error) { _, err := s.deps.Store.Ping(ctx); return "", err }},
 		{"queue", Down, s.queue},
 		{"ffmpeg", Degraded, func(ctx context.Context) (string, error) { return s.deps.Transcoder.Available(ctx) }},
 		{"mail", Degraded, s.deps.Mail},
+	}
+	if s.deps.Shared != nil {
+		checks = append(checks, dependency{"cache", Degraded, func(ctx context.Context) (string, error) { _, err := s.deps.Shared.Ping(ctx); return "", err }})
 	}
 	report := Report{Status: OK}
 	for _, c := range checks {

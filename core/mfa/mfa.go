@@ -64,6 +64,7 @@ type Deps struct {
 	Mailing  *mailing.Service
 	Attempts *attempts.Guard
 	Cache    cache.Cache
+	Shared   cache.Shared // nil: none
 	Bus      bus.Bus
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -78,7 +79,7 @@ type Service struct {
 
 // New returns the service. Run Listen beside it.
 func New(d Deps) *Service {
-	return &Service{deps: d, enabled: caching.New[bool](caching.Deps{Cache: d.Cache, Bus: d.Bus, Logger: d.Logger},
+	return &Service{deps: d, enabled: caching.New[bool](caching.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger},
 		caching.Config{Prefix: "mfa", TTL: caching.Access, Topics: []bus.Topic{bus.TopicUser}})}
 }
 

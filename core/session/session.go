@@ -36,6 +36,7 @@ type Deps struct {
 	Store  store.Store
 	Access *access.Service
 	Cache  cache.Cache
+	Shared cache.Shared // nil: none
 	Bus    bus.Bus
 	// Idle is how long a session lasts without use.
 	Idle func(ctx context.Context) (time.Duration, error)
@@ -57,7 +58,7 @@ type Service struct {
 
 // New returns the service. Run Listen beside it.
 func New(d Deps) *Service {
-	deps := caching.Deps{Cache: d.Cache, Bus: d.Bus, Logger: d.Logger}
+	deps := caching.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger}
 	return &Service{
 		deps:     d,
 		sessions: caching.New[domain.Session](deps, caching.Config{Prefix: "session", TTL: caching.Access, Topics: []bus.Topic{bus.TopicSession}}),

@@ -36,6 +36,7 @@ type Deps struct {
 	Access *access.Service
 	Sealer secrets.Sealer
 	Cache  cache.Cache
+	Shared cache.Shared // nil: none
 	Bus    bus.Bus
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -51,7 +52,7 @@ type Service struct {
 
 // New returns the service. Run Listen beside it: without it a change is seen when the cached value ends, within a second.
 func New(d Deps) *Service {
-	return &Service{deps: d, stored: caching.New[map[string]store.Setting](caching.Deps{Cache: d.Cache, Bus: d.Bus, Logger: d.Logger},
+	return &Service{deps: d, stored: caching.New[map[string]store.Setting](caching.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger},
 		caching.Config{Prefix: "settings", TTL: caching.Access, Topics: []bus.Topic{bus.TopicSettings}, ForgetAll: true})}
 }
 

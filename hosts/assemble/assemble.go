@@ -23,8 +23,6 @@ import (
 	"github.com/revenge-media/revenge/adapters/ffmpeg"
 	"github.com/revenge-media/revenge/adapters/imaging"
 	"github.com/revenge-media/revenge/adapters/jwt"
-	"github.com/revenge-media/revenge/adapters/membus"
-	"github.com/revenge-media/revenge/adapters/memlimit"
 	"github.com/revenge-media/revenge/adapters/nfo"
 	"github.com/revenge-media/revenge/adapters/oidcrp"
 	"github.com/revenge-media/revenge/adapters/osfiles"
@@ -38,6 +36,7 @@ import (
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/config"
 	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/locks"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/metadata"
 	"github.com/revenge-media/revenge/ports/tokens"
@@ -67,6 +66,9 @@ type App struct {
 	Transcoder media.Transcoder
 	// SchemaVersion is the database's, after migration.
 	SchemaVersion int64
+
+	// Locks are over all processes that share this one's cache server, else within this process.
+	Locks locks.Locker
 
 	database *sqlstore.Store
 	closers  []func() error
@@ -107,8 +109,13 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	app.closes(func() error { stopListening(); return nil })
 
-	events := membus.New()
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: events, Logger: o.Logger, SlowQuery: c.Log.SlowQuery})
+	shared, err := share(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	app.Locks = shared.locks
+	app.closes(shared.close)
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery})
 	if err != nil {
 		return nil, err
 	}
@@ -145,10 +152,10 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	app.closeLater(transcoder)
 
 	app.Core, err = core.New(ctx, core.Deps{
-		Store: store, Jobs: queue, Cache: cache, Bus: events, Blobs: blobs,
+		Store: store, Jobs: queue, Cache: cache, Shared: shared.cache, Bus: shared.bus, Blobs: blobs,
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
-		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: memlimit.New(memlimit.Config{Now: o.Now}),
+		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: shared.limiter,
 		Codes: totp.Generator{}, Passkeys: webauthn.Ceremonies{},
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },

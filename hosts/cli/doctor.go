@@ -53,6 +53,13 @@ func (doctorCommand) Run(r *run) error {
 		scheme, _, _ := strings.Cut(c.Database, ":")
 		tell(fine, "database", fmt.Sprintf("%s, schema version %d, answers in %s", scheme, app.SchemaVersion, latency))
 	}
+	if app.Core.Shared != nil {
+		if latency, err := app.Core.Shared.Ping(r.ctx); err != nil {
+			tell(lacking, "shared cache", message(err))
+		} else {
+			tell(fine, "shared cache", fmt.Sprintf("answers in %s", latency))
+		}
+	}
 	if v, err := app.Transcoder.Available(r.ctx); err != nil {
 		tell(lacking, "ffmpeg", message(err))
 	} else {

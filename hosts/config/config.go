@@ -35,12 +35,21 @@ type Config struct {
 	BaseURL        string   `koanf:"baseURL" doc:"Address under which people reach this server, for printed links. Empty: derived from listen."`
 	TrustedProxies []string `koanf:"trustedProxies" doc:"Networks (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."`
 	SecretKeyFile  string   `koanf:"secretKeyFile" doc:"File with the key that seals secrets in the database; made at first start. Empty: secret.key in dataDir. Back it up apart from the database."`
+	Cache          Cache    `koanf:"cache"`
 	Log            Log      `koanf:"log"`
 	FFmpeg         FFmpeg   `koanf:"ffmpeg"`
 	Scan           Scan     `koanf:"scan"`
 	Workers        Workers  `koanf:"workers"`
 	Encode         Encode   `koanf:"encode"`
 	Auth           Auth     `koanf:"auth"`
+}
+
+// Cache is the server that several processes share.
+type Cache struct {
+	URL           string        `koanf:"url" secret:"url" doc:"redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss: with TLS) of a Dragonfly or Redis that processes on one database share: cached values, news of changes, rate limits. Empty: each process has its own. While it is away everything goes on, more slowly and with stricter limits."`
+	Prefix        string        `koanf:"prefix" doc:"Begins every key in it, so that several installations can share one."`
+	ClientCaching bool          `koanf:"clientCaching" doc:"Let it tell this process which values changed (CLIENT TRACKING). Switch it off where a Dragonfly does not know that."`
+	Timeout       time.Duration `koanf:"timeout" doc:"How long it may take to answer; after the first that took longer nothing waits for it until it answers again."`
 }
 
 // Log is how the process speaks.
@@ -86,7 +95,8 @@ type Auth struct {
 func Default() Config {
 	return Config{
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
-		Log: Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
+		Cache: Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
+		Log:   Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 	}
 }
@@ -190,6 +200,10 @@ func (c Config) check() error {
 	require(c.DataDir != "", "dataDir", "must not be empty")
 	require(strings.Contains(c.Listen, ":"), "listen", "must be HOST:PORT or :PORT")
 	require(c.CacheSize >= 100<<20, "cacheSize", "must be at least 100 MiB (104857600)")
+	kind, rest, _ := strings.Cut(c.Cache.URL, "://")
+	require(c.Cache.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "cache.url", "must begin with redis:// or rediss://")
+	require(c.Cache.Prefix != "", "cache.prefix", "must not be empty")
+	require(c.Cache.Timeout >= time.Millisecond && c.Cache.Timeout <= 5*time.Second, "cache.timeout", "must be between 1ms and 5s")
 	require(oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level", "must be debug, info, warn or error")
 	require(oneOf(c.Log.Format, "auto", "text", "json"), "log.format", "must be auto, text or json")
 	require(c.Scan.Every >= time.Minute, "scan.every", "must be at least 1m")

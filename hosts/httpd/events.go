@@ -64,6 +64,11 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 			if !open {
 				return nil
 			}
+			if m.Gap { // what was lost is in where things stand now
+				if err := s.sendLatestScans(ctx, actor, send); err != nil {
+					return err
+				}
+			}
 			id, ok := domain.ParseID(string(m.Payload))
 			if !ok {
 				continue

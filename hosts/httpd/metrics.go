@@ -82,6 +82,11 @@ func (c coreCollector) Collect(out chan<- prometheus.Metric) {
 	hits, misses := c.core.Cache.Stats()
 	counter(descCache, float64(hits), "l1", "hit")
 	counter(descCache, float64(misses), "l1", "miss")
+	if c.core.Shared != nil {
+		hits, misses = c.core.Shared.Stats()
+		counter(descCache, float64(hits), "l2", "hit")
+		counter(descCache, float64(misses), "l2", "miss")
+	}
 	activity := c.core.Playback.Activity()
 	for method, n := range activity.Streams {
 		gauge(descStreams, float64(n), string(method))

@@ -3,6 +3,12 @@ package bus
 
 import "context"
 
+// MaxPayload is the most bytes that a message carries.
+const MaxPayload = 4 << 10
+
+// CodeTooLarge is TooLarge: a message with more than MaxPayload.
+const CodeTooLarge = "bus.message_too_large"
+
 // Topic names a stream of messages.
 type Topic string
 
@@ -10,6 +16,9 @@ type Topic string
 type Message struct {
 	Topic   Topic
 	Payload []byte
+	// Gap says that messages may have been lost before this one: what they would have made old is to be taken for old. A gap that no message follows
+	// comes as one without a topic, whatever the subscription's topics are. It is told to subscribers; publishers leave it alone.
+	Gap bool
 }
 
 // Publisher sends. From store.Tx it does so after the commit, and not at all without one.
@@ -21,7 +30,7 @@ type Publisher interface {
 type Bus interface {
 	Publisher
 	// Subscribe returns messages of the topics published from now on, this process's own included, until ctx ends; the channel is then
-	// closed. A subscriber that does not keep up loses the oldest.
+	// closed. A subscriber that does not keep up loses the oldest, and is told by Message.Gap.
 	Subscribe(ctx context.Context, topics ...Topic) (<-chan Message, error)
 }
 

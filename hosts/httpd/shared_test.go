@@ -1,0 +1,236 @@
+package httpd_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/core/health"
+	"github.com/revenge-media/revenge/hosts/config"
+	"github.com/revenge-media/revenge/testkit/world"
+)
+
+// cacheServer is a Redis of a test's own.
+type cacheServer struct {
+	t       *testing.T
+	address string
+	process *exec.Cmd
+	running bool
+}
+
+func newCacheServer(t *testing.T) *cacheServer {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not installed")
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &cacheServer{t: t, address: free.Addr().String()}
+	_ = free.Close()
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *cacheServer) start() {
+	s.t.Helper()
+	_, port, _ := net.SplitHostPort(s.address)
+	s.process = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.t.TempDir())
+	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.running = true
+	world.Until(s.t, "the cache server answers", func() bool {
+		c, err := net.Dial("tcp", s.address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+}
+
+func (s *cacheServer) stop() {
+	if s.running {
+		s.running = false
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+	}
+}
+
+func (s *cacheServer) signal(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.process.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *cacheServer) flush() {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	answer := make([]byte, 5)
+	if _, err := c.Write([]byte("FLUSHALL\r\n")); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := c.Read(answer); err != nil || string(answer) != "+OK\r\n" {
+		s.t.Fatal(string(answer), err)
+	}
+}
+
+// sharing are two instances over a cache server, on one SQLite database.
+func sharing(t *testing.T) (*cacheServer, [2]*world.Server) {
+	t.Helper()
+	s := newCacheServer(t)
+	w := world.New(t, world.Idle(), world.Configure(func(c *config.Config) { c.Cache.URL = "redis://" + s.address }))
+	return s, [2]*world.Server{w.Serve(t), w.Beside(t).Serve(t)}
+}
+
+// cacheState is what GET /readyz says of the cache, and of all.
+func cacheState(t *testing.T, s *world.Server) (cache, all health.State, status int) {
+	t.Helper()
+	answer := s.Anonymous().Do(t, http.MethodGet, "/readyz", nil)
+	var report health.Report
+	if err := json.Unmarshal(answer.Body, &report); err != nil {
+		t.Fatal(err, string(answer.Body))
+	}
+	for _, c := range report.Checks {
+		if c.Name == "cache" {
+			cache = c.Status
+		}
+	}
+	return cache, report.Status, answer.Status
+}
+
+func revoke(t *testing.T, s *world.Server, a world.Account) {
+	t.Helper()
+	if answer := s.Bearer(a.Tokens.AccessToken).Do(t, http.MethodDelete, "/api/v1/sessions/"+a.Session.ID.String(), nil); answer.Status != http.StatusNoContent {
+		t.Fatal(answer.Status, string(answer.Body))
+	}
+}
+
+func TestR21WhatIsRevokedOnOneInstanceIsRefusedOnTheOtherWithinASecond(t *testing.T) {
+	t.Parallel()
+	_, servers := sharing(t)
+	for i := range 10 {
+		a := servers[0].World.Account(t, "person"+string(rune('a'+i)), domain.RoleUser)
+		for _, s := range servers {
+			if got := s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status; got != http.StatusOK {
+				t.Fatal(got)
+			}
+		}
+		revoke(t, servers[i%2], a)
+		begin := time.Now()
+		if got := servers[i%2].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status; got != http.StatusUnauthorized {
+			t.Errorf("where it was revoked it is answered %d", got)
+		}
+		world.Until(t, "the other refuses it", func() bool {
+			return servers[1-i%2].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status == http.StatusUnauthorized
+		})
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the other refused it after %s", took)
+		}
+	}
+}
+
+func TestR7ALostCacheRevivesNothingAndRefusesNobody(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]struct {
+		begin, end func(*cacheServer)
+		away       bool
+	}{
+		"flushed":   {(*cacheServer).flush, func(*cacheServer) {}, false},
+		"stopped":   {(*cacheServer).stop, (*cacheServer).start, true},
+		"suspended": {func(s *cacheServer) { s.signal(syscall.SIGSTOP) }, func(s *cacheServer) { s.signal(syscall.SIGCONT) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cache, servers := sharing(t)
+			stays, goes := servers[0].World.Account(t, "stays", domain.RoleUser), servers[0].World.Account(t, "goes", domain.RoleUser)
+			ask := func(s *world.Server, a world.Account) int {
+				return s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status
+			}
+			both := func(when string, a world.Account, want int) {
+				t.Helper()
+				for i, s := range servers {
+					if got := ask(s, a); got != want {
+						t.Errorf("%s instance %d answers %d, want %d", when, i, got, want)
+					}
+				}
+			}
+			for _, s := range servers {
+				world.Until(t, "the cache is there", func() bool { state, _, _ := cacheState(t, s); return state == health.OK })
+			}
+			both("before,", stays, http.StatusOK)
+			both("before,", goes, http.StatusOK)
+			fault.begin(cache)
+			both("without it,", stays, http.StatusOK)
+			revoke(t, servers[0], goes)
+			begin := time.Now()
+			if got := ask(servers[0], goes); got != http.StatusUnauthorized {
+				t.Errorf("where it was revoked it is answered %d", got)
+			}
+			world.Until(t, "the other refuses it", func() bool { return ask(servers[1], goes) == http.StatusUnauthorized })
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("the other refused it after %s", took)
+			}
+			if fault.away {
+				for _, s := range servers {
+					if state, all, status := cacheState(t, s); state != health.Degraded || all != health.Degraded || status != http.StatusOK {
+						t.Errorf("it says %s, %s, %d", state, all, status)
+					}
+				}
+				begin = time.Now()
+				for range 20 {
+					both("without it,", stays, http.StatusOK)
+				}
+				if took := time.Since(begin) / 40; took > 100*time.Millisecond {
+					t.Errorf("a request takes %s", took)
+				}
+			}
+			fault.end(cache)
+			for i := range servers {
+				world.Until(t, "the cache is back", func() bool { // asked for all the while: what was revoked stays so
+					both("while it comes back,", stays, http.StatusOK)
+					both("while it comes back,", goes, http.StatusUnauthorized)
+					state, _, _ := cacheState(t, servers[i])
+					return state == health.OK
+				})
+			}
+			for range 20 {
+				both("afterwards", stays, http.StatusOK)
+				both("afterwards", goes, http.StatusUnauthorized)
+			}
+		})
+	}
+}
+
+func TestWhatOneInstanceLoadedTheOtherHas(t *testing.T) {
+	t.Parallel()
+	_, servers := sharing(t)
+	a := servers[0].World.Account(t, "anna", domain.RoleUser)
+	world.Until(t, "the second finds what the first loaded", func() bool {
+		for _, s := range servers {
+			s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me")
+		}
+		hits, _ := servers[1].World.Core.Shared.Stats()
+		return hits > 0
+	})
+	lines := httptest.NewRecorder()
+	servers[1].Face.Metrics().ServeHTTP(lines, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(lines.Body.String(), `revenge_cache_requests_total{level="l2",result="hit"}`) {
+		t.Error("the metrics do not tell of the shared level")
+	}
+}
