@@ -135,7 +135,7 @@ type Target struct {
 
 // Restore reads the backup twice: first all of it, for what is damaged touches nothing; then again, into an empty database, all or nothing. opened
 // gives the file from its beginning each time; prepare opens the target once the backup is known to be whole.
-func Restore(ctx context.Context, opened func() (io.ReadCloser, error), prepare func(Manifest) (Target, error)) (Manifest, error) {
+func Restore(ctx context.Context, opened func() (io.ReadCloser, error), prepare func(m Manifest, key []byte) (Target, error)) (Manifest, error) {
 	file, err := opened()
 	if err != nil {
 		return Manifest{}, err
@@ -145,7 +145,7 @@ func Restore(ctx context.Context, opened func() (io.ReadCloser, error), prepare 
 	if err != nil {
 		return Manifest{}, err
 	}
-	to, err := prepare(m)
+	to, err := prepare(m, key)
 	if err != nil {
 		return Manifest{}, err
 	}
