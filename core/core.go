@@ -16,6 +16,7 @@ import (
 	"github.com/revenge-media/revenge/core/apikey"
 	"github.com/revenge-media/revenge/core/attempts"
 	"github.com/revenge-media/revenge/core/auth"
+	"github.com/revenge-media/revenge/core/backup"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/health"
 	"github.com/revenge-media/revenge/core/identity"
@@ -75,6 +76,8 @@ type Deps struct {
 	// Parties talk to OpenID Connect providers.
 	Parties oidc.RelyingParty
 	Limiter ratelimit.Limiter
+	// Backups are made before there is a core too.
+	Backups *backup.Service
 	// Signer makes a signer of keys, which live sealed in the store.
 	Signer func(keys ...tokens.Key) (tokens.Signer, error)
 
@@ -116,6 +119,7 @@ type Core struct {
 	Images   *images.Service
 	Playback *playback.Service
 	Health   *health.Service
+	Backups  *backup.Service
 
 	Store   store.Store
 	Jobs    jobs.Runner
@@ -151,7 +155,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 	if names := d.missing(); len(names) > 0 {
 		return nil, fmt.Errorf("a core needs every port; missing: %v", names)
 	}
-	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Limiter: d.Limiter, blobs: d.Blobs}
+	c := &Core{Store: d.Store, Jobs: d.Jobs, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Limiter: d.Limiter, Backups: d.Backups, blobs: d.Blobs}
 	d.Sealer = sealing.Declared(d.Sealer, d.Store.Read().Sealed.Columns())
 	c.Access = access.New(access.Deps{Store: d.Store, Policy: d.Policy, Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Logger: d.Logger})
 	c.Sealing = sealing.New(sealing.Deps{Store: d.Store, Access: c.Access, Ring: d.Sealer, Now: d.Now})
@@ -250,7 +254,7 @@ const KindCleanUp jobs.Kind = "core.clean-up"
 
 // Definitions are all kinds of job; every process that runs jobs registers them all.
 func (c *Core) Definitions() []jobs.Definition {
-	return append(slices.Concat(c.Library.Definitions(), c.Activity.Definitions(), c.Mailing.Definitions(), c.Account.Definitions()), jobs.Definition{
+	return append(slices.Concat(c.Library.Definitions(), c.Activity.Definitions(), c.Mailing.Definitions(), c.Account.Definitions(), c.Backups.Definitions()), jobs.Definition{
 		Kind: KindCleanUp, MaxAttempts: 3, Timeout: 20 * time.Second,
 		Handler: func(ctx context.Context, _ jobs.Run) error {
 			_, err := c.Sessions.DeleteExpired(ctx)
@@ -262,5 +266,5 @@ func (c *Core) Definitions() []jobs.Definition {
 
 // Schedules are what runs by itself.
 func (c *Core) Schedules() []jobs.Schedule {
-	return append(c.Library.Schedules(), jobs.Schedule{Job: jobs.Job{Kind: KindCleanUp, Key: "all"}, Every: time.Hour, AtStart: true})
+	return append(append(c.Library.Schedules(), c.Backups.Schedules()...), jobs.Schedule{Job: jobs.Job{Kind: KindCleanUp, Key: "all"}, Every: time.Hour, AtStart: true})
 }

@@ -19,7 +19,8 @@ import (
 const CodeSchemaNewer = "store.schema_newer"
 
 // Migrate brings the tables to this version. Of many processes that start together one does it and the others wait (R16); a step that was
-// killed is rolled back and done again. A SQLite file is copied beside itself before it is changed: "<file>.schema-<version>.bak".
+// killed is rolled back and done again. Before the database is changed, Config.BeforeMigration backs it up; without one a SQLite file is copied beside itself:
+// "<file>.schema-<version>.bak".
 func (s *Store) Migrate(ctx context.Context) error {
 	if !s.postgres {
 		unlock, err := sqlite.Lock(ctx, s.path+".migrate.lock")
@@ -33,7 +34,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 		if err != nil || current == latest {
 			return err
 		}
-		if !s.postgres && current > 0 {
+		if before := s.cfg.BeforeMigration; before != nil && current > 0 {
+			if err := before(ctx, s); err != nil {
+				return fault.Wrap(err, fault.Internal, "store.backup_failed", "The database was not changed, as it could not be backed up before: %s", fault.As(err).Message)
+			}
+		} else if !s.postgres && current > 0 {
 			if err := sqlite.Backup(ctx, s.write.DB, fmt.Sprintf("%s.schema-%d.bak", s.path, current)); err != nil {
 				return fault.Wrap(err, fault.Internal, "store.backup_failed", "The database was not changed, as no backup of it could be written beside %s.", s.path)
 			}

@@ -48,6 +48,8 @@ type Config struct {
 	Logger *slog.Logger
 	// SlowQuery is the threshold of the slow-query log; 0 means 200 ms.
 	SlowQuery time.Duration
+	// BeforeMigration backs the database up, which is not changed when that fails; it is not asked for an empty one. nil copies a SQLite file beside itself.
+	BeforeMigration func(ctx context.Context, s *Store) error
 	// AcquireTimeout bounds the wait for a connection (SQLite: for the right to write, in this process or among several); 0 means 5 s.
 	// After it the store is Unavailable.
 	AcquireTimeout time.Duration

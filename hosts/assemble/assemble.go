@@ -99,6 +99,9 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 			err = errors.Join(err, opening.Close()) // app is nil by then
 		}
 	}()
+	if err := unrestored(c); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "assemble.data_dir", "The data folder %s cannot be made. Choose another with --data-dir.", c.DataDir)
 	}
@@ -115,7 +118,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	}
 	app.Locks = shared.locks
 	app.closes(shared.close)
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery})
+	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery, BeforeMigration: beforeUpgrade(c, o)})
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +159,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
 		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: shared.limiter,
+		Backups: backupsOf(c, o, store),
 		Codes: totp.Generator{}, Passkeys: webauthn.Ceremonies{},
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },

@@ -55,6 +55,12 @@ type commands struct {
 
 	Serve   serveCommand   `cmd:"" help:"Run the whole server in one process."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
+	Backup  struct {
+		Create backupCreateCommand `cmd:"" default:"withargs" help:"Make a backup; the server may run meanwhile."`
+		List   backupListCommand   `cmd:"" help:"List the backups in the folder of backups."`
+		Verify backupVerifyCommand `cmd:"" help:"Read a backup whole and compare it with its manifest."`
+	} `cmd:"" help:"Backups: database and secret key in one file."`
+	Restore restoreCommand `cmd:"" help:"Restore a backup into an empty data folder and database."`
 	Admin   struct {
 		User struct {
 			List          userListCommand          `cmd:"" help:"List accounts."`

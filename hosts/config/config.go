@@ -42,6 +42,7 @@ type Config struct {
 	Workers        Workers  `koanf:"workers"`
 	Encode         Encode   `koanf:"encode"`
 	Auth           Auth     `koanf:"auth"`
+	Backup         Backup   `koanf:"backup"`
 }
 
 // Cache is the server that several processes share.
@@ -91,6 +92,14 @@ type Auth struct {
 	AccessTokenTTL time.Duration `koanf:"accessTokenTTL" doc:"Life of an access token; its refresh token gives the next."`
 }
 
+// Backup is when backups are made by themselves.
+type Backup struct {
+	Dir           string        `koanf:"dir" doc:"Folder of backups; best on another disk. Empty: backups in dataDir."`
+	BeforeUpgrade bool          `koanf:"beforeUpgrade" doc:"Back the database up before its schema changes; if that fails, nothing is changed and the server does not start."`
+	Every         time.Duration `koanf:"every" doc:"Time between scheduled backups; 0 makes none. Of several hosts one that runs jobs makes it, in its own folder."`
+	Keep          int           `koanf:"keep" doc:"Backups that stay, of the scheduled ones and of those before upgrades each; 0 keeps all. Others are never removed."`
+}
+
 // Default returns the settings of a household: one machine, SQLite, the local network.
 func Default() Config {
 	return Config{
@@ -98,6 +107,7 @@ func Default() Config {
 		Cache: Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
 		Log:   Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
+		Backup: Backup{BeforeUpgrade: true, Every: 7 * 24 * time.Hour, Keep: 4},
 	}
 }
 
@@ -183,6 +193,9 @@ func (c *Config) complete() {
 	if c.SecretKeyFile == "" {
 		c.SecretKeyFile = filepath.Join(c.DataDir, "secret.key")
 	}
+	if c.Backup.Dir == "" {
+		c.Backup.Dir = filepath.Join(c.DataDir, "backups")
+	}
 	if c.Database == "" {
 		c.Database = "sqlite:" + filepath.Join(c.DataDir, "revenge.db")
 	}
@@ -212,6 +225,8 @@ func (c Config) check() error {
 		require(n >= 1 && n <= 256, key, "must be between 1 and 256")
 	}
 	require(c.Encode.Processes >= 0, "encode.processes", "must not be negative")
+	require(c.Backup.Every == 0 || c.Backup.Every >= time.Hour, "backup.every", "must be 0 or at least 1h")
+	require(c.Backup.Keep >= 0, "backup.keep", "must not be negative")
 	require(c.Encode.Total >= 0, "encode.total", "must not be negative")
 	if _, err := c.Proxies(); err != nil {
 		require(false, "trustedProxies", err.Error())
