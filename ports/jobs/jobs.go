@@ -26,6 +26,9 @@ const (
 	QueueMedia   Queue = "media" // probing, pictures, encoding: bounded by cores
 )
 
+// Queues are all queues.
+func Queues() []Queue { return []Queue{QueueDefault, QueueScan, QueueMedia} }
+
 // Job asks for work.
 type Job struct {
 	Kind Kind
@@ -152,17 +155,32 @@ type Info struct {
 	State      State           `json:"state"`
 	Attempt    int             `json:"attempt"`
 	Payload    json.RawMessage `json:"payload"`
+	Key        string          `json:"key,omitempty"`
+	Priority   int             `json:"priority"`
 	LastError  string          `json:"lastError,omitempty"`
 	Done       int             `json:"done"`
 	Total      int             `json:"total"`
 	CreatedAt  time.Time       `json:"createdAt"`
 	RunAt      time.Time       `json:"runAt"`
+	StartedAt  *time.Time      `json:"startedAt,omitempty"` // of the last attempt
 	FinishedAt *time.Time      `json:"finishedAt,omitempty"`
+	// Process is the ID of the process that runs the job, or did last.
+	Process string `json:"process,omitempty"`
+	// Failures are the attempts that failed, oldest first, at most the last 20; only Get fills them.
+	Failures []Failure `json:"failures,omitempty"`
+}
+
+// Failure is an attempt that failed.
+type Failure struct {
+	Attempt int       `json:"attempt"`
+	At      time.Time `json:"at"`
+	Error   string    `json:"error"`
 }
 
 // Filter restricts Inspector.List; zero fields do not.
 type Filter struct {
 	Kind  Kind
+	Queue Queue
 	State State
 	Key   string
 }
@@ -172,8 +190,21 @@ type QueueStats struct {
 	Queue         Queue
 	Waiting       int
 	Running       int
+	Retrying      int // wait for their next attempt; not counted as Waiting
 	Dead          int
-	OldestWaiting time.Duration
+	OldestWaiting time.Duration // since it could have run; 0 where none waits
+	// Paused queues take jobs and run none.
+	Paused bool
+}
+
+// Process is a process that runs jobs and was heard of within the last minute.
+type Process struct {
+	ID        string        `json:"id"`
+	Host      string        `json:"host"`
+	StartedAt time.Time     `json:"startedAt"`
+	SeenAt    time.Time     `json:"seenAt"`
+	Workers   map[Queue]int `json:"workers"` // how many jobs of each queue it runs at once
+	Running   int           `json:"running"`
 }
 
 // Inspector shows and steers jobs.
@@ -186,6 +217,15 @@ type Inspector interface {
 	Retry(ctx context.Context, id string) error
 	// Delete removes a job that is not running.
 	Delete(ctx context.Context, id string) error
+	// Get returns one job with its Failures, or NotFound.
+	Get(ctx context.Context, id string) (Info, error)
+	// Pause keeps all processes from beginning jobs of a queue, until Resume; what runs goes on. NotFound for a queue that is none of Queues.
+	// Both may be repeated. It outlives every process.
+	Pause(ctx context.Context, q Queue) error
+	Resume(ctx context.Context, q Queue) error
+	// Processes lists who runs jobs, in the order of ID.
+	Processes(ctx context.Context) ([]Process, error)
+	// Stats has every queue, in the order of Queues.
 	Stats(ctx context.Context) ([]QueueStats, error)
 }
 

@@ -2397,6 +2397,13 @@ export interface components {
             backupCodes?: string[];
             status: components["schemas"]["MFAStatus"];
         };
+        Failure: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            attempt: number;
+            error: string;
+        };
         File: {
             /** Format: date-time */
             addedAt: string;
@@ -2495,15 +2502,22 @@ export interface components {
             createdAt: string;
             /** Format: int64 */
             done: number;
+            failures?: components["schemas"]["Failure"][];
             /** Format: date-time */
             finishedAt?: string;
             id: string;
+            key?: string;
             kind: string;
             lastError?: string;
             payload: unknown;
+            /** Format: int64 */
+            priority: number;
+            process?: string;
             queue: string;
             /** Format: date-time */
             runAt: string;
+            /** Format: date-time */
+            startedAt?: string;
             state: string;
             /** Format: int64 */
             total: number;
