@@ -20,6 +20,9 @@ import (
 // grace is how long running jobs may go on after Stop before their ctx ends.
 const grace = 3 * time.Second
 
+// abandoned is how long a job has run when it may be asked whether somebody still does: twice the slice of most kinds.
+const abandoned = 40 * time.Second
+
 // Start returns this process's own unfinished jobs to the queue and begins to work.
 func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedules []jobs.Schedule) error {
 	j.mu.Lock()
@@ -36,12 +39,10 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		CompletedJobRetentionPeriod: j.config.Retention, CancelledJobRetentionPeriod: j.config.Retention, DiscardedJobRetentionPeriod: 7 * 24 * time.Hour,
 		PeriodicJobs: periodic(schedules),
 	}
-	longest := 10 * time.Second
 	for _, d := range definitions {
 		if d.Handler == nil || d.MaxAttempts < 1 || d.Timeout <= 0 {
 			return fault.New(fault.Internal, "jobs.definition", "The job kind %q needs a handler, attempts and a timeout.", d.Kind)
 		}
-		longest = max(longest, d.Timeout)
 		river.AddWorkerArgs(config.Workers, envelope{kind: string(d.Kind)}, &worker{definition: d, jobs: j})
 	}
 	for _, q := range []jobs.Queue{jobs.QueueDefault, jobs.QueueScan, jobs.QueueMedia} {
@@ -51,7 +52,8 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		}
 		config.Queues[string(q)] = river.QueueConfig{MaxWorkers: n}
 	}
-	config.JobTimeout, config.RescueStuckJobsAfter = longest, 2*longest
+	// What a killed process of another id left is taken up after this or its kind's own timeout, whichever is longer.
+	config.JobTimeout, config.RescueStuckJobsAfter = abandoned/2, abandoned
 	var err error
 	if j.config.Pool != nil {
 		j.running, err = newClient(riverpgxv5.New(j.config.Pool), config)
