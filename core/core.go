@@ -221,7 +221,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Blobs: d.Blobs, Bus: d.Bus, Movies: c.Movies, Images: c.Images, Activity: c.Activity, Now: d.Now, Logger: d.Logger, Settle: d.Limits.Settle, RescanEvery: d.Limits.RescanEvery,
 	})
 	c.Playback = playback.New(playback.Deps{
-		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Packager: d.Packager, Transcoder: d.Transcode,
+		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Shared: d.Shared, Packager: d.Packager, Transcoder: d.Transcode,
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
 	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health, Shared: d.Shared})

@@ -116,8 +116,8 @@ const (
 	epochLife = 7 * 24 * time.Hour
 )
 
-// leaseScript: KEYS value, lease, the group's epoch, the epoch of all; ARGV a random text, the lease's and the epochs' milliseconds.
-var leaseScript = rueidis.NewLuaScript(`
+// epochFunction reads or begins an epoch; ARGV[1] is a random text, ARGV[3] the epochs' milliseconds.
+const epochFunction = `
 local function epoch(key)
   local e = redis.call('GET', key)
   if not e then
@@ -125,7 +125,10 @@ local function epoch(key)
     redis.call('SET', key, e, 'PX', ARGV[3])
   end
   return e
-end
+end`
+
+// leaseScript: KEYS value, lease, the group's epoch, the epoch of all; ARGV a random text, the lease's and the epochs' milliseconds.
+var leaseScript = rueidis.NewLuaScript(epochFunction + `
 local stamp = epoch(KEYS[3]) .. epoch(KEYS[4])
 local value = redis.call('GET', KEYS[1])
 if value and string.sub(value, 1, #stamp) == stamp then
@@ -146,6 +149,13 @@ if lease ~= ARGV[1] or not group or not all then return 0 end
 local stamp = group .. all
 if string.sub(lease, 1, #stamp) ~= stamp then return 0 end
 redis.call('SET', KEYS[1], stamp .. ARGV[2], 'PX', ARGV[3])
+return 1
+`)
+
+// keepScript: KEYS as above; ARGV a random text, the value's and the epochs' milliseconds, value.
+var keepScript = rueidis.NewLuaScript(epochFunction + `
+redis.call('SET', KEYS[1], epoch(KEYS[3]) .. epoch(KEYS[4]) .. ARGV[4], 'PX', ARGV[2])
+redis.call('DEL', KEYS[2])
 return 1
 `)
 
@@ -196,6 +206,18 @@ func (s *Shared) Fill(ctx context.Context, group, key string, lease cache.Lease,
 	return call(ctx, s.conn, asking, func(ctx context.Context, r rueidis.Client) (bool, error) {
 		return fillScript.Exec(ctx, r, s.keys(group, key), args).AsBool()
 	})
+}
+
+// Keep implements cache.Shared.
+func (s *Shared) Keep(ctx context.Context, group, key string, value []byte, ttl time.Duration) error {
+	if ttl <= 0 {
+		return noLife()
+	}
+	args := []string{rand.Text(), text(ttl), text(epochLife), string(value)}
+	_, err := call(ctx, s.conn, asking, func(ctx context.Context, r rueidis.Client) (struct{}, error) {
+		return struct{}{}, keepScript.Exec(ctx, r, s.keys(group, key), args).Error()
+	})
+	return err
 }
 
 // Delete implements cache.Shared.

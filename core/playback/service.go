@@ -46,10 +46,12 @@ type Deps struct {
 	Sessions Sessions
 	Keys     Keys
 	// Activity notes what is played.
-	Activity   *activitylog.Service
-	Files      files.Tree
-	Blobs      blobs.Store
-	Cache      cache.Cache
+	Activity *activitylog.Service
+	Files    files.Tree
+	Blobs    blobs.Store
+	Cache    cache.Cache
+	// Shared is what API processes have in common; nil: there is one process.
+	Shared     cache.Shared
 	Packager   media.Packager
 	Transcoder media.Transcoder
 	Subtitles  media.SubtitleParser

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +20,9 @@ import (
 // A stream token stands for a credential in the addresses of one film's streams, for players that can send neither cookie nor header
 // (S19). It is a MAC over its purpose, the play session, the film, the user and the session or API key, and the time of issue, so that any process
 // can check it. It must first be used within tokenFirstUse; from then on each use keeps the play session alive for tokenIdle in the cache that
-// all processes share, and the session behind it is checked every time. A lost cache ends play sessions that are older than tokenFirstUse:
-// the player asks for a new plan. Nothing but media routes takes it.
+// all processes share, and the session behind it is checked every time. A process also remembers the uses that it served itself, so while the shared cache is
+// away a play session goes on where it was served within tokenIdle, and elsewhere is refused for the moment. Where no process remembers it the player
+// asks for a new plan. Nothing but media routes takes it.
 const (
 	tokenFirstUse = 5 * time.Minute
 	tokenIdle     = 10 * time.Minute
@@ -30,7 +32,9 @@ const (
 	tokenPurpose    = "revenge stream token 1"
 	tokenPurposeKey = "revenge stream token 1 of an API key"
 	tokenSecret     = "stream-token-key"
-	tokenClaims     = 4*16 + 8
+	// tokenGroup is where processes tell each other which play sessions live.
+	tokenGroup  = "play"
+	tokenClaims = 4*16 + 8
 )
 
 // tokenKey is the key of the MAC, once it is loaded.
@@ -185,9 +189,9 @@ func streamedFile(path string) (domain.ID, bool) {
 
 // use refuses a token that was not used in time, and keeps its play session alive.
 func (s *Service) use(ctx context.Context, c claims) error {
-	key, now := "play/"+c.play.String(), s.Now()
+	now := s.Now()
 	if now.Sub(c.issued) > tokenFirstUse {
-		_, alive, err := s.Cache.Get(ctx, key)
+		alive, err := s.playLives(ctx, c.play)
 		if err != nil {
 			return fault.Wrap(err, fault.Unavailable, "playback.cache", "The server cannot check this address just now. Try again shortly.").WithRetryAfter(time.Second)
 		}
@@ -198,11 +202,28 @@ func (s *Service) use(ctx context.Context, c claims) error {
 	if !s.key.due(c.play, now) {
 		return nil
 	}
-	if err := s.Cache.Set(ctx, key, []byte{1}, tokenIdle); err != nil {
+	err := s.Cache.Set(ctx, ownPlay(c.play), []byte{1}, tokenIdle)
+	if s.Shared != nil {
+		err = errors.Join(err, s.Shared.Keep(ctx, tokenGroup, c.play.String(), []byte{1}, tokenIdle))
+	}
+	if err != nil {
 		s.Logger.WarnContext(ctx, "the use of a stream token could not be written down", "error", err)
 	}
 	return nil
 }
+
+// playLives tells whether a play session was used within tokenIdle, here or in another process. What this one served needs no other's word.
+func (s *Service) playLives(ctx context.Context, play domain.ID) (bool, error) {
+	_, alive, err := s.Cache.Get(ctx, ownPlay(play))
+	if alive && err == nil || s.Shared == nil {
+		return alive, err
+	}
+	_, alive, _, err = s.Shared.Lease(ctx, tokenGroup, play.String())
+	return alive, err
+}
+
+// ownPlay is where this process keeps what it served of a play session.
+func ownPlay(play domain.ID) string { return "play/" + play.String() }
 
 // due tells whether a use is to be written down, and forgets play sessions that ended.
 func (k *tokenKey) due(play domain.ID, now time.Time) bool {

@@ -5,15 +5,21 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/health"
+	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/hosts/assemble"
 	"github.com/revenge-media/revenge/hosts/config"
+	"github.com/revenge-media/revenge/testkit/demo"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
@@ -90,12 +96,26 @@ func (s *cacheServer) flush() {
 	}
 }
 
-// sharing are two instances over a cache server, on one SQLite database.
-func sharing(t *testing.T) (*cacheServer, [2]*world.Server) {
+// sharing are two instances over a cache server, on one database: SQLite, unless an option says otherwise.
+func sharing(t *testing.T, options ...world.Option) (*cacheServer, [2]*world.Server) {
 	t.Helper()
 	s := newCacheServer(t)
-	w := world.New(t, world.Idle(), world.Configure(func(c *config.Config) { c.Cache.URL = "redis://" + s.address }))
+	w := world.New(t, append(options, world.Configure(func(c *config.Config) { c.Cache.URL = "redis://" + s.address }))...)
 	return s, [2]*world.Server{w.Serve(t), w.Beside(t).Serve(t)}
+}
+
+// onEitherDatabase runs a test on SQLite, and on PostgreSQL where there is one.
+func onEitherDatabase(t *testing.T, run func(t *testing.T, options ...world.Option)) {
+	t.Helper()
+	for name, options := range map[string][]world.Option{"SQLite": nil, "PostgreSQL": {world.Postgres()}} {
+		t.Run(name, func(t *testing.T) {
+			if options != nil && os.Getenv(sqlstoretest.PostgresVariable) == "" {
+				t.Skip(sqlstoretest.PostgresVariable + " is not set: scripts/with-services sets it")
+			}
+			t.Parallel()
+			run(t, options...)
+		})
+	}
 }
 
 // cacheState is what GET /readyz says of the cache, and of all.
@@ -123,7 +143,11 @@ func revoke(t *testing.T, s *world.Server, a world.Account) {
 
 func TestR21WhatIsRevokedOnOneInstanceIsRefusedOnTheOtherWithinASecond(t *testing.T) {
 	t.Parallel()
-	_, servers := sharing(t)
+	onEitherDatabase(t, revokedElsewhere)
+}
+
+func revokedElsewhere(t *testing.T, options ...world.Option) {
+	_, servers := sharing(t, append(options, world.Idle())...)
 	for i := range 10 {
 		a := servers[0].World.Account(t, "person"+string(rune('a'+i)), domain.RoleUser)
 		for _, s := range servers {
@@ -147,6 +171,10 @@ func TestR21WhatIsRevokedOnOneInstanceIsRefusedOnTheOtherWithinASecond(t *testin
 
 func TestR7ALostCacheRevivesNothingAndRefusesNobody(t *testing.T) {
 	t.Parallel()
+	onEitherDatabase(t, lostCache)
+}
+
+func lostCache(t *testing.T, options ...world.Option) {
 	for name, fault := range map[string]struct {
 		begin, end func(*cacheServer)
 		away       bool
@@ -157,7 +185,7 @@ func TestR7ALostCacheRevivesNothingAndRefusesNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cache, servers := sharing(t)
+			cache, servers := sharing(t, append(slices.Clone(options), world.Idle())...)
 			stays, goes := servers[0].World.Account(t, "stays", domain.RoleUser), servers[0].World.Account(t, "goes", domain.RoleUser)
 			ask := func(s *world.Server, a world.Account) int {
 				return s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status
@@ -219,7 +247,7 @@ func TestR7ALostCacheRevivesNothingAndRefusesNobody(t *testing.T) {
 
 func TestWhatOneInstanceLoadedTheOtherHas(t *testing.T) {
 	t.Parallel()
-	_, servers := sharing(t)
+	_, servers := sharing(t, world.Idle())
 	a := servers[0].World.Account(t, "anna", domain.RoleUser)
 	world.Until(t, "the second finds what the first loaded", func() bool {
 		for _, s := range servers {
@@ -232,5 +260,83 @@ func TestWhatOneInstanceLoadedTheOtherHas(t *testing.T) {
 	servers[1].Face.Metrics().ServeHTTP(lines, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if !strings.Contains(lines.Body.String(), `revenge_cache_requests_total{level="l2",result="hit"}`) {
 		t.Error("the metrics do not tell of the shared level")
+	}
+}
+
+func TestAPlaySessionLivesAndEndsOnEveryInstance(t *testing.T) {
+	t.Parallel()
+	onEitherDatabase(t, playSessions)
+}
+
+func playSessions(t *testing.T, options ...world.Option) {
+	var n instances // for its clock
+	cache, servers := sharing(t, append(options, world.Bring(func(o *assemble.Options) { o.Now = n.now }))...)
+	w, dir := servers[0].World, t.TempDir()
+	world.Film(t, dir, "Alien (1979)", demo.H264AAC)
+	w.ScanUntilDone(t, w.Library(t, dir).ID)
+	film := w.Movie(t, w.Admin(t).Actor, "Alien")
+	begin := func(name string) (world.Account, string) {
+		t.Helper()
+		a := w.Account(t, name, domain.RoleUser)
+		body := map[string]any{"capabilities": chromium, "urlToken": true}
+		plan := world.Decode[playback.Plan](t, servers[0].Bearer(a.Tokens.AccessToken).Post(t, "/movies/"+film.ID.String()+"/playback", body), http.StatusOK)
+		return a, plan.Selected.Parts[0].URL
+	}
+	ask := func(on int, address string) world.Response {
+		return servers[on].Anonymous().Do(t, http.MethodGet, address, nil, "Range", "bytes=0-9")
+	}
+	plays := func(when string, on int, address string) {
+		t.Helper()
+		if got := ask(on, address); got.Status != http.StatusPartialContent {
+			t.Errorf("%s instance %d answers %d %s", when, on, got.Status, got.Body)
+		}
+	}
+	for _, s := range servers {
+		world.Until(t, "the cache is there", func() bool { state, _, _ := cacheState(t, s); return state == health.OK })
+	}
+	_, stays := begin("stays")
+	goes, ended := begin("goes")
+	later, here := begin("later")
+	_, unused := begin("unused")
+	for _, address := range []string{stays, ended, here} {
+		plays("at first", 0, address)
+	}
+	n.pass(6 * time.Minute) // from now on a token is good only while it is used
+	plays("when it began elsewhere,", 1, stays)
+	plays("when it began elsewhere,", 1, ended)
+	for on := range servers {
+		if got := ask(on, unused); got.Status != http.StatusUnauthorized {
+			t.Errorf("instance %d answers an address that nobody used in time with %d", on, got.Status)
+		}
+	}
+	n.pass(6 * time.Minute)
+	plays("when it went on elsewhere,", 0, stays)
+
+	revoke(t, servers[0], goes)
+	revoked := time.Now()
+	world.Until(t, "the other refuses it", func() bool { return ask(1, ended).Status == http.StatusUnauthorized })
+	if took := time.Since(revoked); took > time.Second {
+		t.Errorf("the other refused it after %s", took)
+	}
+
+	cache.stop()
+	plays("without a cache,", 0, stays)
+	plays("without a cache,", 1, stays)
+	plays("without a cache,", 0, here)
+	if got := ask(1, here); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+		t.Errorf("the instance that cannot know of it answers %d %s", got.Status, got.Body)
+	}
+	revoke(t, servers[0], later)
+	world.Until(t, "the other refuses it", func() bool { return ask(1, here).Status == http.StatusUnauthorized })
+
+	cache.start()
+	world.Until(t, "the cache is back", func() bool { state, _, _ := cacheState(t, servers[1]); return state == health.OK })
+	for on := range servers {
+		plays("afterwards", on, stays)
+		for _, address := range []string{ended, here, unused} {
+			if got := ask(on, address); got.Status != http.StatusUnauthorized {
+				t.Errorf("afterwards instance %d answers %d", on, got.Status)
+			}
+		}
 	}
 }

@@ -23,6 +23,9 @@ type Shared interface {
 	Lease(ctx context.Context, group, key string) (value []byte, ok bool, lease Lease, err error)
 	// Fill keeps a value for ttl, which is positive, if its lease lasts: else it does nothing and kept is false. The time of both is the cache's own.
 	Fill(ctx context.Context, group, key string, lease Lease, value []byte, ttl time.Duration) (kept bool, err error)
+	// Keep keeps a value for ttl, which is positive, instead of any that was there, and ends the leases of its key. It is for what is true because it was
+	// kept and has no other source: losing it is still allowed.
+	Keep(ctx context.Context, group, key string, value []byte, ttl time.Duration) error
 	// Delete removes keys and ends their leases.
 	Delete(ctx context.Context, group string, keys ...string) error
 	// DeleteAll removes every key of a group and ends their leases.

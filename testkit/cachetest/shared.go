@@ -82,6 +82,32 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b cache.Shared)) {
 			})
 		}
 	})
+	t.Run("WhatIsKeptNeedsNoLeaseAndEndsThose", func(t *testing.T) {
+		a, b := open(t)
+		group := name()
+		must(t, a.Keep(t.Context(), group, "k", []byte("1"), time.Minute))
+		has(t, b, group, "k", "1")
+		must(t, b.Keep(t.Context(), group, "k", []byte("2"), time.Minute))
+		has(t, a, group, "k", "2")
+		old := lease(t, a, group, "other")
+		must(t, b.Keep(t.Context(), group, "other", []byte("kept"), time.Minute))
+		fill(t, a, group, "other", old, "loaded", false)
+		has(t, a, group, "other", "kept")
+		must(t, a.Delete(t.Context(), group, "k"))
+		lease(t, b, group, "k")
+		must(t, a.DeleteAll(t.Context(), group))
+		lease(t, b, group, "other")
+		must(t, a.Keep(t.Context(), group, "k", []byte("short"), 30*time.Millisecond))
+		deadline := time.Now().Add(10 * time.Second)
+		for gone := false; !gone; {
+			_, ok, _, err := b.Lease(t.Context(), group, "k")
+			must(t, err)
+			if gone = !ok; time.Now().After(deadline) {
+				t.Fatal("it never expired")
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
 	t.Run("NoLeaseFillsNothing", func(t *testing.T) {
 		a, b := open(t)
 		group := name()
@@ -119,6 +145,9 @@ func RunShared(t *testing.T, open func(t *testing.T) (a, b cache.Shared)) {
 		group := name()
 		if _, err := a.Fill(t.Context(), group, "k", lease(t, a, group, "k"), nil, 0); err == nil {
 			t.Fatal("a value without one was taken")
+		}
+		if err := a.Keep(t.Context(), group, "k", nil, 0); err == nil {
+			t.Fatal("a value without one was kept")
 		}
 	})
 	t.Run("StatsCountHitsAndMisses", func(t *testing.T) {
