@@ -1,8 +1,11 @@
 package cli_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/png"
 	"io"
@@ -218,6 +221,25 @@ func TestADamagedBackupIsRefusedAndNothingIsTouched(t *testing.T) {
 		flipped[at] ^= 0x10
 		spoiled["with another byte at "+string(rune('a'+at%26))] = flipped
 	}
+	// What gzip and tar find nothing wrong with is told by the manifest.
+	users := "tables/users/00000001.jsonl"
+	for name, edit := range map[string]func(member string, data []byte) (string, []byte){
+		"with a row less": func(m string, d []byte) (string, []byte) { return m, iff(m == users, nil, d) },
+		"with another row": func(m string, d []byte) (string, []byte) {
+			return m, bytes.ReplaceAll(d, []byte(`"ann"`), []byte(`"eve"`))
+		},
+		"with a member elsewhere": func(m string, d []byte) (string, []byte) {
+			return strings.Replace(m, "tables/users", "../../tables/users", 1), d
+		},
+		"with another key":   func(m string, d []byte) (string, []byte) { return m, iff(m == "secret.key", []byte(sealingKey), d) },
+		"without a key":      func(m string, d []byte) (string, []byte) { return iff(m == "secret.key", "", m), d },
+		"without a manifest": func(m string, d []byte) (string, []byte) { return iff(m == "manifest.json", "", m), d },
+		"of another schema": func(m string, d []byte) (string, []byte) {
+			return m, iff(m == "backup.json", bytes.Replace(d, []byte(`"schema":1`), []byte(`"schema":2`), 1), d)
+		},
+	} {
+		spoiled[name] = repacked(t, whole, edit)
+	}
 	for name, data := range spoiled {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,6 +258,49 @@ func TestADamagedBackupIsRefusedAndNothingIsTouched(t *testing.T) {
 			}
 		})
 	}
+}
+
+func iff[T any](when bool, then, otherwise T) T {
+	if when {
+		return then
+	}
+	return otherwise
+}
+
+// repacked is an archive whose members were edited; those without a name are left out.
+func repacked(t *testing.T, whole []byte, edit func(member string, data []byte) (string, []byte)) []byte {
+	t.Helper()
+	plain, err := gzip.NewReader(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	packed := gzip.NewWriter(&out)
+	from, to := tar.NewReader(plain), tar.NewWriter(packed)
+	for {
+		h, err := from.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		data, err2 := io.ReadAll(from)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		if h.Name, data = edit(h.Name, data); h.Name == "" {
+			continue
+		}
+		h.Size = int64(len(data))
+		if err := to.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := to.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(to.Close(), packed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // TestBackupsAreNamedKeptAndListed: those that the program names are kept as many as one says, others are left alone; a name is never taken twice.
