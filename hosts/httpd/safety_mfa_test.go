@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/descope/virtualwebauthn"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/revenge-media/revenge/core/auth"
@@ -379,7 +378,7 @@ func TestS12APasskeyAnswersItsOwnSiteOnceByWhoeverUnlockedIt(t *testing.T) {
 			"a counter that went back":   func(b *passkeytest.Browser) { b.Key.Counter -= 2 },
 			"a counter that stood":       func(b *passkeytest.Browser) { b.Key.Counter-- },
 			"another's passkey":          func(b *passkeytest.Browser) { b.Key = his.Key },
-			"one that nobody registered": func(b *passkeytest.Browser) { b.Key = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2) },
+			"one that nobody registered": func(b *passkeytest.Browser) { b.Key = passkeytest.NewKey() },
 			"another's handle":           func(b *passkeytest.Browser) { b.Handle = his.Handle },
 		} {
 			token := ""

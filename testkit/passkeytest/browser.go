@@ -22,7 +22,20 @@ type Browser struct {
 
 // NewBrowser returns one at the site's own address.
 func NewBrowser(rp passkey.RelyingParty) *Browser {
-	return &Browser{Site: virtualwebauthn.RelyingParty{ID: rp.ID, Name: rp.Name, Origin: rp.Origin}, Key: virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
+	return &Browser{Site: virtualwebauthn.RelyingParty{ID: rp.ID, Name: rp.Name, Origin: rp.Origin}, Key: NewKey()}
+}
+
+// wholeKey is the length of a P-256 key in COSE whose coordinates have 32 bytes each.
+const wholeKey = 77
+
+// NewKey makes a passkey. Of each 128 keys the library writes one with a coordinate that lacks its leading zero, which no authenticator does
+// (RFC 9053, 7.1.1) and no server accepts.
+func NewKey() virtualwebauthn.Credential {
+	for {
+		if key := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2); len(key.Key.AttestationData()) == wholeKey {
+			return key
+		}
+	}
 }
 
 func (b *Browser) authenticator() virtualwebauthn.Authenticator {
