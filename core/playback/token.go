@@ -207,6 +207,7 @@ func (s *Service) use(ctx context.Context, c claims) error {
 		err = errors.Join(err, s.Shared.Keep(ctx, tokenGroup, c.play.String(), []byte{1}, tokenIdle))
 	}
 	if err != nil {
+		s.key.again(c.play)
 		s.Logger.WarnContext(ctx, "the use of a stream token could not be written down", "error", err)
 	}
 	return nil
@@ -244,4 +245,11 @@ func (k *tokenKey) due(play domain.ID, now time.Time) bool {
 	}
 	k.renewed[play] = now
 	return true
+}
+
+// again has the next use written down, since this one was not.
+func (k *tokenKey) again(play domain.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.renewed, play)
 }

@@ -270,7 +270,8 @@ func TestAPlaySessionLivesAndEndsOnEveryInstance(t *testing.T) {
 
 func playSessions(t *testing.T, options ...world.Option) {
 	var n instances // for its clock
-	cache, servers := sharing(t, append(options, world.Bring(func(o *assemble.Options) { o.Now = n.now }))...)
+	cache, servers := sharing(t, append(options, world.Bring(func(o *assemble.Options) { o.Now = n.now }),
+		world.Configure(func(c *config.Config) { c.Cache.Timeout = 5 * time.Second }))...) // a slow answer is not what is tried here
 	w, dir := servers[0].World, t.TempDir()
 	world.Film(t, dir, "Alien (1979)", demo.H264AAC)
 	w.ScanUntilDone(t, w.Library(t, dir).ID)
@@ -330,8 +331,8 @@ func playSessions(t *testing.T, options ...world.Option) {
 	world.Until(t, "the other refuses it", func() bool { return ask(1, here).Status == http.StatusUnauthorized })
 
 	cache.start()
-	world.Until(t, "the cache is back", func() bool { state, _, _ := cacheState(t, servers[1]); return state == health.OK })
 	for on := range servers {
+		world.Until(t, "the cache is back", func() bool { state, _, _ := cacheState(t, servers[on]); return state == health.OK })
 		plays("afterwards", on, stays)
 		for _, address := range []string{ended, here, unused} {
 			if got := ask(on, address); got.Status != http.StatusUnauthorized {
