@@ -111,7 +111,14 @@ func (s *snapshot) Rows(ctx context.Context, table backups.Table, row func([]any
 
 func quoted(names []string) string { return `"` + strings.Join(names, `", "`) + `"` }
 
-// tables lists the schema's own tables, each behind those that it refers to. goose's and River's are theirs; a partition is read through its parent.
+// momentary are tables whose rows are in no backup: what opens a session or a link once, since it may have been ended or used after the backup was
+// made and must not live again, and mails whose jobs are not in it either.
+var momentary = []string{
+	"sessions", "auth_tokens", "oidc_sessions", "trusted_devices", "auth_challenges", "auth_attempts", "password_reset_tokens", "email_verification_tokens", "mail_outbox",
+}
+
+// tables lists the schema's own tables that backups hold, each behind those that it refers to. goose's and River's are theirs; a partition is read
+// through its parent.
 func (s *Store) tables(ctx context.Context, tx *sql.Tx) ([]backups.Table, error) {
 	columns := `SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND c.hidden = 0
 		AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND m.name NOT LIKE 'goose\_%' ESCAPE '\' AND m.name NOT LIKE 'river\_%' ESCAPE '\' ORDER BY m.name, c.cid`
@@ -125,6 +132,9 @@ func (s *Store) tables(ctx context.Context, tx *sql.Tx) ([]backups.Table, error)
 	}
 	var all []backups.Table
 	err := pairs(ctx, tx, columns, func(table, column string) {
+		if slices.Contains(momentary, table) {
+			return
+		}
 		if len(all) == 0 || all[len(all)-1].Name != table {
 			all = append(all, backups.Table{Name: table})
 		}
@@ -135,7 +145,7 @@ func (s *Store) tables(ctx context.Context, tx *sql.Tx) ([]backups.Table, error)
 	}
 	needs := map[string][]string{}
 	err = pairs(ctx, tx, references, func(table, referred string) {
-		if table != referred {
+		if table != referred && !slices.Contains(momentary, table) {
 			needs[table] = append(needs[table], referred)
 		}
 	})

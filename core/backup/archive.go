@@ -8,7 +8,7 @@
 // manifest.json with the size and SHA-256 of each member and the rows of each table. As the manifest is last, a file that ended early has none.
 //
 // Not in it: films; the cache (indexes, pictures taken from films and their folders, encoded sound), which scans make again; the configuration and
-// the environment, which may hold passwords; jobs, so that nothing that was done is done again.
+// the environment, which may hold passwords; sessions; jobs and mails, so that nothing that was done is done again.
 package backup
 
 import (

@@ -137,6 +137,9 @@ func TestR18ABackupRestoresOnAnEmptyHost(t *testing.T) {
 						t.Errorf("%d sealed values", n)
 					}
 					r := to.start(t)
+					if answer, _ := r.do(t, http.MethodGet, "/api/v1/users/me", token, nil); answer.StatusCode != http.StatusUnauthorized {
+						t.Errorf("a session from before lives on: %d", answer.StatusCode)
+					}
 					in := r.login(t, "ann")
 					if in.Challenge == nil || in.AccessToken != "" {
 						t.Fatalf("no second factor is asked for: %+v", in)
@@ -331,4 +334,44 @@ func TestBackupsAreNamedKeptAndListed(t *testing.T) {
 	if said := h.failing(t, "restore", own); !strings.Contains(said, "empty") {
 		t.Errorf("restoring over a server's data says %q", said)
 	}
+}
+
+// TestAnUpgradeIsBackedUpFirstOrNotMade: the way back exists before the schema changes (R17); where it cannot be made nothing changes.
+func TestAnUpgradeIsBackedUpFirstOrNotMade(t *testing.T) {
+	t.Parallel()
+	var left landed
+	readRecord(t, "testdata/schema-4.json.gz", &left)
+	onEither(t, func(t *testing.T, h home) {
+		world.Write(t, filepath.Join(h.dir, "secret.key"), []byte(sealingKey))
+		restore(t, h, left)
+		world.Write(t, filepath.Join(h.dir, "taken"), []byte("a file is no folder"))
+		blocked := h
+		blocked.environ = append(slices.Clone(h.environ), "REVENGE_BACKUP_DIR="+filepath.Join(h.dir, "taken"))
+		if said := blocked.failing(t, "migrate"); !strings.Contains(said, "not changed") {
+			t.Errorf("without a backup it says %q", said)
+		}
+		s := h.database(t)
+		if n, err := s.SchemaVersion(t.Context()); err != nil || n != left.Schema {
+			t.Errorf("then the schema is %d, %v", n, err)
+		}
+		s.Close()
+		h.do(t, "", "migrate")
+		archives, err := filepath.Glob(filepath.Join(h.dir, "backups", "*-upgrade.revenge-backup"))
+		if err != nil || len(archives) != 1 {
+			t.Fatalf("there are %v, %v", archives, err)
+		}
+		if said := h.do(t, "", "backup", "verify", archives[0]); !strings.Contains(said, "schema 4,") {
+			t.Errorf("the backup is: %s", said)
+		}
+		back := onSQLite(t, "REVENGE_SCAN_WATCH=false") // what is restored is migrated, by this version
+		back.dir = filepath.Join(back.dir, "back")
+		back.dsn = "sqlite:" + filepath.Join(back.dir, "revenge.db")
+		back.do(t, "", "restore", archives[0])
+		p := back.start(t)
+		p.login(t, "vera")
+		p.kill()
+		if again, _ := filepath.Glob(filepath.Join(back.dir, "backups", "*")); len(again) != 0 {
+			t.Errorf("a restore makes backups: %v", again)
+		}
+	}, "REVENGE_SCAN_WATCH=false")
 }
