@@ -375,3 +375,43 @@ func TestAnUpgradeIsBackedUpFirstOrNotMade(t *testing.T) {
 		}
 	}, "REVENGE_SCAN_WATCH=false")
 }
+
+// TestAKilledRestoreIsNeverServedAndGoesOn kills a restore on its way: a server refuses what it left, another backup too, and the same one goes on.
+func TestAKilledRestoreIsNeverServedAndGoesOn(t *testing.T) {
+	t.Parallel()
+	from := onSQLite(t)
+	from.owner(t)
+	folder := t.TempDir()
+	archive, other := filepath.Join(folder, "a.revenge-backup"), filepath.Join(folder, "b.revenge-backup")
+	from.do(t, "", "backup", "create", archive)
+	from.do(t, "", "backup", "create", other)
+	onEither(t, func(t *testing.T, h home) {
+		marker := filepath.Join(h.dir, "restore.incomplete")
+		there := func() bool { _, err := os.Stat(marker); return err == nil }
+		for try := 0; !there(); try++ { // it may end before it can be killed
+			if try == 20 {
+				t.Fatal("no restore could be killed on its way")
+			}
+			h = homeOn(t, iff(strings.HasPrefix(h.dsn, "sqlite"), "sqlite", "postgres"))
+			marker = filepath.Join(h.dir, "restore.incomplete")
+			p := h.launch(t, "", "restore", archive)
+			world.Until(t, "the restore is on its way, or over", func() bool {
+				select {
+				case <-p.gone:
+					return true
+				default:
+					return there()
+				}
+			})
+			p.kill()
+		}
+		for _, command := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"migrate"}, {"restore", other}} {
+			if said := h.failing(t, command...); !strings.Contains(said, "interrupted") {
+				t.Errorf("%v says %q", command, said)
+			}
+		}
+		h.do(t, "", "restore", archive)
+		p := h.start(t)
+		p.login(t, "ann")
+	})
+}
