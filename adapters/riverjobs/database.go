@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ type database interface {
 	notifyCancel(ctx context.Context, id int64, queue string) error
 	stats(ctx context.Context) ([]jobs.QueueStats, error)
 	count(ctx context.Context, f jobs.Filter, states []rivertype.JobState) (int, error)
+	// exec and rows run a statement whose placeholders are $1, $2 and so on; NOW stands for the database's time in microseconds since 1970.
+	exec(ctx context.Context, statement string, args ...any) error
+	rows(ctx context.Context, query string, row func(scan func(...any) error) error, args ...any) error
 }
 
 type sqlite struct{ db *sql.DB }
@@ -33,6 +37,30 @@ type sqlite struct{ db *sql.DB }
 func (d sqlite) returnOwn(ctx context.Context, _ string) error {
 	_, err := d.db.ExecContext(ctx, `UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'`)
 	return err
+}
+
+// timeOf writes the engine's time where NOW stands.
+func timeOf(statement, now string) string { return strings.ReplaceAll(statement, "NOW", now) }
+
+const sqliteNow = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+
+func (d sqlite) exec(ctx context.Context, statement string, args ...any) error {
+	_, err := d.db.ExecContext(ctx, timeOf(statement, sqliteNow), args...)
+	return err
+}
+
+func (d sqlite) rows(ctx context.Context, query string, row func(scan func(...any) error) error, args ...any) error {
+	rows, err := d.db.QueryContext(ctx, timeOf(query, sqliteNow), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // notifyCancel writes what riversqlite 0.47 forgets when it cancels a running job.
@@ -47,7 +75,7 @@ func (d sqlite) notifyCancel(ctx context.Context, id int64, queue string) error 
 
 func (d sqlite) stats(ctx context.Context) ([]jobs.QueueStats, error) {
 	rows, err := d.db.QueryContext(ctx, `SELECT queue, state, count(*), coalesce(max((julianday('now') - julianday(scheduled_at)) * 86400), 0) FROM river_job
-		WHERE state IN ('available', 'running', 'retryable', 'discarded') GROUP BY queue, state ORDER BY queue`)
+		WHERE state IN ('available', 'pending', 'scheduled', 'running', 'retryable', 'discarded') GROUP BY queue, state ORDER BY queue`)
 	if err != nil {
 		return nil, err
 	}
@@ -70,12 +98,33 @@ func (d postgres) returnOwn(ctx context.Context, id string) error {
 	return err
 }
 
+const postgresNow = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+func (d postgres) exec(ctx context.Context, statement string, args ...any) error {
+	_, err := d.pool.Exec(ctx, timeOf(statement, postgresNow), args...)
+	return err
+}
+
+func (d postgres) rows(ctx context.Context, query string, row func(scan func(...any) error) error, args ...any) error {
+	rows, err := d.pool.Query(ctx, timeOf(query, postgresNow), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // notifyCancel has nothing to do: on Postgres River's own notice arrives.
 func (postgres) notifyCancel(context.Context, int64, string) error { return nil }
 
 func (d postgres) stats(ctx context.Context) ([]jobs.QueueStats, error) {
 	rows, err := d.pool.Query(ctx, `SELECT queue, state::text, count(*), coalesce(max(extract(epoch FROM now() - scheduled_at)), 0)::float8 FROM river_job
-		WHERE state IN ('available', 'running', 'retryable', 'discarded') GROUP BY queue, state ORDER BY queue`)
+		WHERE state IN ('available', 'pending', 'scheduled', 'running', 'retryable', 'discarded') GROUP BY queue, state ORDER BY queue`)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +139,7 @@ func (d postgres) count(ctx context.Context, f jobs.Filter, states []rivertype.J
 	return n, err
 }
 
-// conditions writes at most five placeholders: kind, key and up to three states.
+// conditions writes at most six placeholders: kind, queue, key and up to three states.
 func conditions(f jobs.Filter, states []rivertype.JobState, placeholder func(n int) string) (string, []any) {
 	var parts []string
 	var args []any
@@ -100,6 +149,9 @@ func conditions(f jobs.Filter, states []rivertype.JobState, placeholder func(n i
 	}
 	if f.Kind != "" {
 		parts = append(parts, "kind = "+add(string(f.Kind)))
+	}
+	if f.Queue != "" {
+		parts = append(parts, "queue = "+add(string(f.Queue)))
 	}
 	if f.Key != "" {
 		parts = append(parts, "args ->> 'key' = "+add(f.Key))
@@ -117,13 +169,17 @@ func conditions(f jobs.Filter, states []rivertype.JobState, placeholder func(n i
 	return " WHERE " + strings.Join(parts, " AND "), args
 }
 
+// collect counts by queue and state; every queue is there, in the order of jobs.Queues.
 func collect(rows interface {
 	Next() bool
 	Scan(...any) error
 	Err() error
 },
 ) ([]jobs.QueueStats, error) {
-	var out []jobs.QueueStats
+	out := make([]jobs.QueueStats, len(jobs.Queues()))
+	for i, q := range jobs.Queues() {
+		out[i].Queue = q
+	}
 	for rows.Next() {
 		var queue, state string
 		var n int
@@ -131,20 +187,20 @@ func collect(rows interface {
 		if err := rows.Scan(&queue, &state, &n, &age); err != nil {
 			return nil, err
 		}
-		if len(out) == 0 || out[len(out)-1].Queue != jobs.Queue(queue) {
-			out = append(out, jobs.QueueStats{Queue: jobs.Queue(queue)})
+		i := slices.Index(jobs.Queues(), jobs.Queue(queue))
+		if i < 0 {
+			continue
 		}
-		q := &out[len(out)-1]
-		switch rivertype.JobState(state) {
+		switch q := &out[i]; rivertype.JobState(state) { //nolint:exhaustive // the query names the others
 		case rivertype.JobStateRunning:
 			q.Running = n
 		case rivertype.JobStateDiscarded:
 			q.Dead = n
-		case rivertype.JobStateAvailable:
-			q.Waiting += n
-			q.OldestWaiting = time.Duration(max(age, 0) * float64(time.Second))
+		case rivertype.JobStateRetryable:
+			q.Retrying = n
 		default:
 			q.Waiting += n
+			q.OldestWaiting = max(q.OldestWaiting, time.Duration(max(age, 0)*float64(time.Second)))
 		}
 	}
 	return out, rows.Err()

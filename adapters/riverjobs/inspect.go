@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/riverqueue/river"
@@ -44,6 +45,9 @@ func (j *Jobs) List(ctx context.Context, f jobs.Filter, page domain.PageRequest)
 	}
 	if f.State != "" {
 		p = p.States(statesOf[f.State]...)
+	}
+	if f.Queue != "" {
+		p = p.Queues(string(f.Queue))
 	}
 	if f.Key != "" {
 		p = p.Where("args ->> 'key' = @key", river.NamedArgs{"key": f.Key})
@@ -147,17 +151,32 @@ func (j *Jobs) Get(ctx context.Context, id string) (jobs.Info, error) {
 
 // Pause keeps all processes from beginning jobs of a queue.
 func (j *Jobs) Pause(ctx context.Context, q jobs.Queue) error {
+	if err := known(q); err != nil {
+		return err
+	}
+	// River knows a queue once a process has worked on it, and forgets it a day after the last one did.
+	if err := j.db.exec(ctx, `INSERT INTO river_queue (name, updated_at) VALUES ($1, CURRENT_TIMESTAMP) ON CONFLICT (name) DO NOTHING`, string(q)); err != nil {
+		return translate(err)
+	}
 	return translate(j.client.QueuePause(ctx, string(q), nil))
 }
 
 // Resume ends a pause.
 func (j *Jobs) Resume(ctx context.Context, q jobs.Queue) error {
-	return translate(j.client.QueueResume(ctx, string(q), nil))
+	if err := known(q); err != nil {
+		return err
+	}
+	if err := j.client.QueueResume(ctx, string(q), nil); err != nil && !errors.Is(err, rivertype.ErrNotFound) {
+		return translate(err)
+	}
+	return nil
 }
 
-// Processes lists who runs jobs.
-func (j *Jobs) Processes(context.Context) ([]jobs.Process, error) {
-	return nil, nil
+func known(q jobs.Queue) error {
+	if !slices.Contains(jobs.Queues(), q) {
+		return fault.New(fault.NotFound, "job.no_queue", "There is no queue %q; there are %v.", q, jobs.Queues())
+	}
+	return nil
 }
 
 // Cancel stops a job.
@@ -207,6 +226,18 @@ func (j *Jobs) Delete(ctx context.Context, id string) error {
 // Stats counts jobs by queue.
 func (j *Jobs) Stats(ctx context.Context) ([]jobs.QueueStats, error) {
 	stats, err := j.db.stats(ctx)
+	if err == nil {
+		err = j.db.rows(ctx, `SELECT name FROM river_queue WHERE paused_at IS NOT NULL`, func(scan func(...any) error) error {
+			var name string
+			if err := scan(&name); err != nil {
+				return err
+			}
+			if i := slices.Index(jobs.Queues(), jobs.Queue(name)); i >= 0 {
+				stats[i].Paused = true
+			}
+			return nil
+		})
+	}
 	return stats, translate(err)
 }
 

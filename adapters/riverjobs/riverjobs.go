@@ -31,6 +31,8 @@ type Config struct {
 	// ID is asked for by Start and names this process: no other that runs has it, and after a restart it is the same, so that its own unfinished
 	// jobs are taken up at once then.
 	ID func() (string, error)
+	// Host is where this process runs, for people.
+	Host string
 	// Workers bounds the jobs of each queue that run at once in this process; a queue without an entry gets 2.
 	Workers map[jobs.Queue]int
 	Logger  *slog.Logger
@@ -47,6 +49,8 @@ type Jobs struct {
 
 	mu      sync.Mutex
 	running client
+	id      string
+	beats   *heartbeat
 }
 
 // client is what does not depend on the driver's transaction type.
@@ -85,6 +89,9 @@ func Open(ctx context.Context, config Config) (*Jobs, error) {
 		j.db = sqlite{config.DB}
 		j.client, j.inserter, err = openDriver(ctx, riversqlite.New(config.DB), config, insertSQLite)
 	}
+	if err == nil {
+		err = patiently(ctx, func() error { return j.db.exec(ctx, makeProcesses) })
+	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "jobs.open", "The job queue's tables could not be opened or brought up to date.")
 	}
@@ -98,7 +105,8 @@ func openDriver[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], co
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := migrate(ctx, migrator); err != nil {
+	// River takes no lock: of processes that start together one wins each step, the others' step is rolled back, and they look again (R16).
+	if err := patiently(ctx, func() error { _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); return err }); err != nil {
 		return nil, nil, err
 	}
 	c, err := river.NewClient(driver, &river.Config{Logger: quiet(config.Logger)})
@@ -108,11 +116,10 @@ func openDriver[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], co
 	return c, insert(c), nil
 }
 
-// migrate brings River's tables up to date. River takes no lock: of processes that start together one wins each step, the others' step is
-// rolled back, and they look again (R16).
-func migrate[TTx any](ctx context.Context, migrator *rivermigrate.Migrator[TTx]) (err error) {
+// patiently tries a change of the tables again that another process makes at the same time.
+func patiently(ctx context.Context, change func() error) (err error) {
 	for range 10 {
-		if _, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err == nil {
+		if err = change(); err == nil {
 			return nil
 		}
 		select {

@@ -49,11 +49,7 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		}
 		river.AddWorkerArgs(config.Workers, envelope{kind: string(d.Kind)}, &worker{definition: d, jobs: j})
 	}
-	for _, q := range []jobs.Queue{jobs.QueueDefault, jobs.QueueScan, jobs.QueueMedia} {
-		n := j.config.Workers[q]
-		if n == 0 {
-			n = 2
-		}
+	for q, n := range j.workers() {
 		config.Queues[string(q)] = river.QueueConfig{MaxWorkers: n}
 	}
 	// What a killed process of another id left is taken up after this or its kind's own timeout, whichever is longer.
@@ -64,11 +60,17 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		j.running, err = newClient(riversqlite.New(j.config.DB), config)
 	}
 	if err == nil {
+		j.id = id
+		j.beats, err = j.startHeartbeat(ctx, id)
+	}
+	if err == nil {
 		// River stops by Stop alone, so that jobs are returned in order.
 		err = j.running.Start(context.WithoutCancel(ctx))
 	}
 	if err != nil {
-		j.running = nil
+		if j.running = nil; j.beats != nil {
+			j.beats.end(ctx, j, id)
+		}
 		return fault.Wrap(err, fault.Unavailable, "jobs.start", "The job runner could not start.")
 	}
 	return nil
@@ -106,6 +108,7 @@ func (j *Jobs) Stop(ctx context.Context) error {
 		err = j.running.StopAndCancel(hurry)
 	}
 	j.running = nil
+	j.beats.end(context.WithoutCancel(ctx), j, j.id)
 	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "jobs.stop", "Jobs did not stop in time; they are taken up again at the next start.")
 	}

@@ -3,6 +3,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -109,5 +110,9 @@ func (s *Service) queue(ctx context.Context) (string, error) {
 	for _, q := range stats {
 		oldest = max(oldest, q.OldestWaiting)
 	}
-	return "oldest waiting job " + oldest.Round(time.Second).String(), nil
+	processes, err := s.deps.Jobs.Processes(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d processes run jobs, oldest waiting job %s", len(processes), oldest.Round(time.Second)), nil
 }

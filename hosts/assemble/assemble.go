@@ -130,7 +130,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		return nil, err
 	}
 	queue, err := riverjobs.Open(ctx, riverjobs.Config{
-		DB: store.SQLDB(), Pool: store.Pool(), ID: app.identify, Logger: o.Logger,
+		DB: store.SQLDB(), Pool: store.Pool(), ID: app.identify, Host: hostName(), Logger: o.Logger,
 		Workers: map[jobs.Queue]int{jobs.QueueDefault: c.Workers.Default, jobs.QueueScan: c.Workers.Scan, jobs.QueueMedia: c.Workers.Media},
 	})
 	if err != nil {

@@ -153,6 +153,10 @@ func TestAnInstallationOfSeveralProcessesIsOneServer(t *testing.T) {
 		t.Errorf("jobs were run by %v", names)
 	}
 
+	if r, body := a.do(t, http.MethodGet, "/readyz", "", nil); r.StatusCode != http.StatusOK || !strings.Contains(string(body), "2 processes run jobs") {
+		t.Errorf("readiness says %d %s", r.StatusCode, body)
+	}
+
 	// Whichever worker is killed, the other goes on; and one that is asked to stop, stops well.
 	c.workers[0].kill()
 	world.Film(t, films, "Vampyr (1932)", demo.H264MKV)

@@ -53,6 +53,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"ProgressIsVisible", testProgress},
 		{"StatsCountByQueue", testStats},
 		{"AnAbsentJobIsNotFound", testAbsent},
+		{"APausedQueueTakesJobsAndRunsNone", testPause},
+		{"ProcessesThatRunJobsAreListed", testProcesses},
 		{"ATimeoutEndsTheSlice", testTimeout},
 	}
 	for _, c := range cases {
@@ -219,8 +221,20 @@ func testRetry(t *testing.T, h Harness) {
 	if !slices.Equal(attempts, []int{1, 2, 3}) || !slices.Equal(last, []bool{false, false, true}) {
 		t.Fatalf("attempts %v, last %v", attempts, last)
 	}
-	if info.LastError == "" {
-		t.Fatal("the error is not shown")
+	whole, err := r.Get(t.Context(), info.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.LastError == "" || info.Failures != nil || len(whole.Failures) != 3 {
+		t.Fatalf("the errors are not shown: %+v and %+v", info, whole)
+	}
+	for i, f := range whole.Failures {
+		if f.Attempt != i+1 || f.Error != "no luck" || f.At.IsZero() {
+			t.Errorf("failure %d is %+v", i, f)
+		}
+	}
+	if whole.StartedAt == nil || whole.Process == "" || whole.Priority != 2 {
+		t.Errorf("%+v", whole)
 	}
 }
 
@@ -476,19 +490,117 @@ func testStats(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := map[jobs.Queue]int{}
+	var queues []jobs.Queue
 	for _, q := range stats {
-		waiting[q.Queue] = q.Waiting
+		queues = append(queues, q.Queue)
+		want := jobs.QueueStats{Queue: q.Queue, Waiting: map[jobs.Queue]int{jobs.QueueScan: 1, jobs.QueueMedia: 2}[q.Queue]}
+		if q.OldestWaiting > 0 && want.Waiting > 0 {
+			q.OldestWaiting = 0
+		}
+		if q != want {
+			t.Errorf("%+v", q)
+		}
 	}
-	if waiting[jobs.QueueScan] != 1 || waiting[jobs.QueueMedia] != 2 {
-		t.Fatalf("%+v", stats)
+	if !slices.Equal(queues, jobs.Queues()) {
+		t.Errorf("queues %v", queues)
+	}
+	if n := len(infos(t, r, jobs.Filter{Queue: jobs.QueueMedia})); n != 2 {
+		t.Errorf("%d jobs of the queue are listed", n)
+	}
+	p, err := r.List(t.Context(), jobs.Filter{Queue: jobs.QueueScan}, domain.PageRequest{IncludeTotal: true})
+	if err != nil || p.Total == nil || *p.Total != 1 {
+		t.Errorf("in all %v, %v", p.Total, err)
+	}
+}
+
+// statsOf returns what is counted of a queue.
+func statsOf(t *testing.T, r jobs.Runner, q jobs.Queue) jobs.QueueStats {
+	t.Helper()
+	all, err := r.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(s jobs.QueueStats) bool { return s.Queue == q })
+	if i < 0 {
+		t.Fatalf("no %s in %+v", q, all)
+	}
+	return all[i]
+}
+
+func testPause(t *testing.T, h Harness) {
+	r := h.Open(t)
+	for range 2 { // also before anybody ever worked on it, and twice
+		if err := r.Pause(t.Context(), jobs.QueueScan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := statsOf(t, r, jobs.QueueScan); !s.Paused || statsOf(t, r, jobs.QueueMedia).Paused {
+		t.Fatalf("%+v", s)
+	}
+	var ran, other atomic.Int64
+	again := h.Open(t) // as a process that starts later
+	start(t, again, definition("scan.pause", func(context.Context, jobs.Run) error { ran.Add(1); return nil }),
+		definition("media.pause", func(context.Context, jobs.Run) error { other.Add(1); return nil }))
+	enqueue(t, r, job("scan.pause", "", 1), job("media.pause", "", 1))
+	eventually(t, "another queue goes on", func() bool { return other.Load() == 1 })
+	if ran.Load() != 0 {
+		t.Fatal("a paused queue runs")
+	}
+	for range 2 {
+		if err := r.Resume(t.Context(), jobs.QueueScan); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "it runs after the pause", func() bool { return ran.Load() == 1 })
+	if statsOf(t, r, jobs.QueueScan).Paused {
+		t.Error("it counts as paused")
+	}
+	for _, act := range []func(context.Context, jobs.Queue) error{r.Pause, r.Resume} {
+		if err := act(t.Context(), "nonsense"); !fault.IsNotFound(err) {
+			t.Errorf("an unknown queue: %v", err)
+		}
+	}
+}
+
+func testProcesses(t *testing.T, h Harness) {
+	listed := func(r jobs.Runner) []jobs.Process {
+		t.Helper()
+		list, err := r.Processes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	r, started, release := h.Open(t), make(chan struct{}, 1), make(chan struct{})
+	if n := len(listed(r)); n != 0 {
+		t.Fatalf("%d processes before the first started", n)
+	}
+	if err := r.Start(t.Context(), []jobs.Definition{definition("test.process", func(context.Context, jobs.Run) error {
+		started <- struct{}{}
+		<-release
+		return nil
+	})}, nil); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, r, job("test.process", "", 0))
+	receive(t, started, "the job")
+	list := listed(h.Open(t)) // as another process sees it
+	if len(list) != 1 || list[0].ID == "" || list[0].StartedAt.IsZero() || list[0].SeenAt.Before(list[0].StartedAt) || list[0].Running != 1 || list[0].Workers[jobs.QueueScan] < 1 {
+		t.Errorf("%+v", list)
+	}
+	close(release)
+	stop(t, r)
+	if list := listed(r); len(list) != 0 {
+		t.Errorf("after its end it is listed: %+v", list)
 	}
 }
 
 func testAbsent(t *testing.T, h Harness) {
 	r := h.Open(t)
 	for _, id := range []string{"123456", "nonsense", ""} {
-		for name, do := range map[string]func(context.Context, string) error{"cancel": r.Cancel, "retry": r.Retry, "delete": r.Delete} {
+		for name, do := range map[string]func(context.Context, string) error{
+			"cancel": r.Cancel, "retry": r.Retry, "delete": r.Delete, "get": func(ctx context.Context, id string) error { _, err := r.Get(ctx, id); return err },
+		} {
 			if err := do(t.Context(), id); !fault.IsNotFound(err) {
 				t.Errorf("%s %q: %v", name, id, err)
 			}
