@@ -10,6 +10,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/httpd"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 	"github.com/revenge-media/revenge/hosts/worker"
 	"github.com/revenge-media/revenge/web"
 )
@@ -19,14 +20,14 @@ const drain = 25 * time.Second
 
 // Handler returns the API and the web UI, to be mounted at the root of a host of one's own.
 func (a *App) Handler() (http.Handler, error) {
-	face, err := a.face()
+	face, err := a.face(nil)
 	if err != nil {
 		return nil, err
 	}
 	return face.Handler(), nil
 }
 
-func (a *App) face() (*httpd.Server, error) {
+func (a *App) face(figures *telemetry.Metrics) (*httpd.Server, error) {
 	proxies, err := a.Config.Proxies()
 	if err != nil {
 		return nil, err
@@ -36,13 +37,14 @@ func (a *App) face() (*httpd.Server, error) {
 		a.Logger.Warn("this program was built without the web UI; it serves the API alone")
 		files = nil
 	}
-	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies})
+	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies, Metrics: figures})
 }
 
 // Serve runs everything in this process until ctx ends, then stops in order: no new requests, streams drained, jobs returned.
 // It listens at Config.Listen; ready, where not nil, is told the address once requests are answered.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
-	face, err := a.face()
+	figures := telemetry.New(a.Core)
+	face, err := a.face(figures)
 	if err != nil {
 		return err
 	}
@@ -51,7 +53,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 		return fault.Wrap(err, fault.Unavailable, "serve.listen", "The address %s cannot be listened on. Is another server running there? Choose another with --listen.", a.Config.Listen)
 	}
 	defer listener.Close()
-	work := worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest})
+	work := worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures})
 	if err := work.Start(ctx); err != nil {
 		return err
 	}
