@@ -28,8 +28,9 @@ type Config struct {
 	// DB is the SQLite writer; Pool the Postgres pool. Exactly one of them is set.
 	DB   *sql.DB
 	Pool *pgxpool.Pool
-	// ID names this process, the same after a restart: its own unfinished jobs are taken up at once then.
-	ID string
+	// ID is asked for by Start and names this process: no other that runs has it, and after a restart it is the same, so that its own unfinished
+	// jobs are taken up at once then.
+	ID func() (string, error)
 	// Workers bounds the jobs of each queue that run at once in this process; a queue without an entry gets 2.
 	Workers map[jobs.Queue]int
 	Logger  *slog.Logger

@@ -73,7 +73,7 @@ func postgresHarness(t *testing.T) jobstest.Harness {
 }
 
 func harness(config riverjobs.Config, db *sql.DB, abandon string) jobstest.Harness {
-	config.ID = "me"
+	config.ID = func() (string, error) { return "me", nil }
 	return jobstest.Harness{
 		Open: func(t *testing.T) jobs.Runner {
 			config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))

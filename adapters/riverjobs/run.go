@@ -30,11 +30,15 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 	if j.running != nil {
 		return fault.New(fault.Internal, "jobs.started", "The job runner runs already.")
 	}
-	if err := j.db.returnOwn(ctx, j.config.ID); err != nil {
+	id, err := j.config.ID()
+	if err != nil {
+		return err
+	}
+	if err := j.db.returnOwn(ctx, id); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "jobs.start", "Unfinished jobs could not be returned to the queue.")
 	}
 	config := &river.Config{
-		ID: j.config.ID, Logger: quiet(j.config.Logger), Workers: river.NewWorkers(), Queues: map[string]river.QueueConfig{},
+		ID: id, Logger: quiet(j.config.Logger), Workers: river.NewWorkers(), Queues: map[string]river.QueueConfig{},
 		SoftStopTimeout: grace, FetchCooldown: 20 * time.Millisecond, FetchPollInterval: 500 * time.Millisecond,
 		CompletedJobRetentionPeriod: j.config.Retention, CancelledJobRetentionPeriod: j.config.Retention, DiscardedJobRetentionPeriod: 7 * 24 * time.Hour,
 		PeriodicJobs: periodic(schedules),
@@ -54,7 +58,6 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 	}
 	// What a killed process of another id left is taken up after this or its kind's own timeout, whichever is longer.
 	config.JobTimeout, config.RescueStuckJobsAfter = abandoned/2, abandoned
-	var err error
 	if j.config.Pool != nil {
 		j.running, err = newClient(riverpgxv5.New(j.config.Pool), config)
 	} else {

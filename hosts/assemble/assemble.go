@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/revenge-media/revenge/adapters/aesgcm"
@@ -131,7 +130,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		return nil, err
 	}
 	queue, err := riverjobs.Open(ctx, riverjobs.Config{
-		DB: store.SQLDB(), Pool: store.Pool(), ID: processID(), Logger: o.Logger,
+		DB: store.SQLDB(), Pool: store.Pool(), ID: app.identify, Logger: o.Logger,
 		Workers: map[jobs.Queue]int{jobs.QueueDefault: c.Workers.Default, jobs.QueueScan: c.Workers.Scan, jobs.QueueMedia: c.Workers.Media},
 	})
 	if err != nil {
@@ -203,18 +202,4 @@ func (a *App) Close() error {
 		a.closers = a.closers[:last]
 	}
 	return err
-}
-
-// processID names this process for its jobs: the same after a restart on the same host.
-func processID() string {
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "revenge"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < '!' || r > '~' {
-			return '-'
-		}
-		return r
-	}, host)
 }

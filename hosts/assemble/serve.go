@@ -44,17 +44,96 @@ func (a *App) face(figures *telemetry.Metrics) (*httpd.Server, error) {
 // It listens at Config.Listen; ready, where not nil, is told the address once requests are answered.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 	figures := telemetry.New(a.Core)
+	return a.serve(ctx, figures, a.worker(figures), ready)
+}
+
+// ServeAPI is Serve for a process that answers requests and leaves the jobs to others, which Work.
+func (a *App) ServeAPI(ctx context.Context, ready func(net.Addr)) error {
+	if err := a.several(); err != nil {
+		return err
+	}
+	return a.serve(ctx, telemetry.New(a.Core), nil, ready)
+}
+
+// Work runs jobs until ctx ends and leaves requests to other processes. At Config.Workers.Listen it answers probes and shows metrics; ready, where not
+// nil, is told that address once jobs run.
+func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
+	if err := a.several(); err != nil {
+		return err
+	}
+	figures := telemetry.New(a.Core)
+	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version, Metrics: figures})
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, a.Config.Workers.Listen, "workers.listen")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	work := a.worker(figures)
+	if err := work.Start(ctx); err != nil {
+		return err
+	}
+	server := httpd.Limits(&http.Server{Handler: face.Operations()})
+	defer server.Close()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if ready != nil {
+		ready(listener.Addr())
+	}
+	failure := ended(ctx, failed)
+	a.Logger.Info("stopping")
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	return errors.Join(failure, work.Stop(deadline)) // probes are answered until the last job is back
+}
+
+// several refuses to run one part of a server that only one process may run.
+func (a *App) several() error {
+	if _, embedded := sqliteFile(a.Config); embedded {
+		return fault.New(fault.Conflict, "assemble.one_process",
+			"An SQLite database belongs to one process: run \"revenge serve\", which is all of it. To run parts apart, move to PostgreSQL and set the database to postgres://USER:PASSWORD@HOST/NAME.")
+	}
+	return nil
+}
+
+func (a *App) worker(figures *telemetry.Metrics) *worker.Worker {
+	return worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures})
+}
+
+func listen(ctx context.Context, address, setting string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "serve.listen", "The address %s cannot be listened on. Is another server running there? Choose another with %s.", address, setting)
+	}
+	return listener, nil
+}
+
+// ended waits for the end of ctx, or a server's own, which is a failure.
+func ended(ctx context.Context, failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return fault.Wrap(err, fault.Unavailable, "serve.failed", "The server stopped by itself.")
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// serve answers requests, and runs jobs where work is not nil.
+func (a *App) serve(ctx context.Context, figures *telemetry.Metrics, work *worker.Worker, ready func(net.Addr)) error {
 	face, err := a.face(figures)
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.Config.Listen)
+	listener, err := listen(ctx, a.Config.Listen, "--listen")
 	if err != nil {
-		return fault.Wrap(err, fault.Unavailable, "serve.listen", "The address %s cannot be listened on. Is another server running there? Choose another with --listen.", a.Config.Listen)
+		return err
 	}
 	defer listener.Close()
-	work := worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures})
-	if err := work.Start(ctx); err != nil {
+	if work == nil {
+		a.Core.Health.MarkStarted()
+	} else if err := work.Start(ctx); err != nil {
 		return err
 	}
 	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
@@ -68,12 +147,7 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 	if ready != nil {
 		ready(listener.Addr())
 	}
-	var failure error
-	select {
-	case err := <-failed:
-		failure = fault.Wrap(err, fault.Unavailable, "serve.failed", "The server stopped by itself.")
-	case <-ctx.Done():
-	}
+	failure := ended(ctx, failed)
 	a.Logger.Info("stopping")
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
@@ -84,7 +158,10 @@ func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
 		a.Logger.Warn("some requests did not end in time", "error", err)
 		_ = server.Close()
 	}
-	return errors.Join(failure, work.Stop(deadline))
+	if work != nil {
+		failure = errors.Join(failure, work.Stop(deadline))
+	}
+	return failure
 }
 
 // rest gives memory back to the system. A scan needs several times what a server at rest needs, and neither the runtime nor the database

@@ -54,6 +54,8 @@ type commands struct {
 	Log     string `help:"Log level: debug, info, warn or error." placeholder:"LEVEL"`
 
 	Serve   serveCommand   `cmd:"" help:"Run the whole server in one process."`
+	HTTPD   httpdCommand   `cmd:"" name:"httpd" help:"Answer requests only; workers run the jobs. Needs PostgreSQL."`
+	Worker  workerCommand  `cmd:"" help:"Run jobs only. Needs PostgreSQL."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date."`
 	Backup  struct {
 		Create backupCreateCommand `cmd:"" default:"withargs" help:"Make a backup; the server may run meanwhile."`
@@ -102,13 +104,13 @@ type commands struct {
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
-// Process runs the program with the arguments, environment and streams of this process, and returns its exit code. SIGTERM or an interrupt
-// stops it in order; a second one ends it at once, as it would end a program that does not listen.
-func Process() int {
+// Process runs the program with the arguments, environment and streams of this process, and returns its exit code; command, where given, is what its
+// arguments are for. SIGTERM or an interrupt stops it in order; a second one ends it at once, as it would end a program that does not listen.
+func Process(command ...string) int {
 	ctx, deaf := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer deaf()
 	context.AfterFunc(ctx, deaf)
-	return Main(ctx, Program{Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+	return Main(ctx, Program{Args: append(command, os.Args[1:]...), Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 }
 
 // Main runs the program and returns its exit code: 0, 1 for a failure, 2 for wrong usage.

@@ -42,6 +42,48 @@ func (c *serveCommand) Run(r *run) (err error) {
 	})
 }
 
+type httpdCommand struct {
+	Listen string `help:"Address to listen on, HOST:PORT or :PORT." placeholder:"ADDRESS"`
+}
+
+// Run answers requests until the context ends.
+func (c *httpdCommand) Run(r *run) (err error) {
+	overrides := map[string]any{}
+	if c.Listen != "" {
+		overrides["listen"] = c.Listen
+	}
+	app, err := r.open(overrides)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	return app.ServeAPI(r.ctx, func(addr net.Addr) {
+		if err := announce(r, app, addr); err != nil {
+			app.Logger.Warn("the first-run link could not be made", "error", err)
+		}
+	})
+}
+
+type workerCommand struct {
+	Listen string `help:"Address of the probes and metrics, HOST:PORT or :PORT." placeholder:"ADDRESS"`
+}
+
+// Run runs jobs until the context ends.
+func (c *workerCommand) Run(r *run) (err error) {
+	overrides := map[string]any{}
+	if c.Listen != "" {
+		overrides["workers.listen"] = c.Listen
+	}
+	app, err := r.open(overrides)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Close()) }()
+	return app.Work(r.ctx, func(addr net.Addr) {
+		fmt.Fprintf(r.program.Stdout, "\nRevenge %s runs jobs\n\n  %-20s http://%s/readyz\n\n", version(), "Probes", addr)
+	})
+}
+
 // ensureLibrary makes a library of a folder that is in none.
 func ensureLibrary(ctx context.Context, app *assemble.App, folder string) error {
 	real, err := filepath.EvalSymlinks(folder)

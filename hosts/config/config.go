@@ -78,6 +78,8 @@ type Workers struct {
 	Default int `koanf:"default" doc:"Short jobs at once."`
 	Scan    int `koanf:"scan" doc:"Scans at once."`
 	Media   int `koanf:"media" doc:"Picture and media jobs at once."`
+	// Listen is a worker process's own.
+	Listen string `koanf:"listen" doc:"Address of the probes and metrics of a process that only runs jobs (revenge worker)."`
 }
 
 // Encode bounds ffmpeg.
@@ -106,7 +108,7 @@ func Default() Config {
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
 		Cache: Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
 		Log:   Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
-		Workers: Workers{Default: 4, Scan: 1, Media: 2}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
+		Workers: Workers{Default: 4, Scan: 1, Media: 2, Listen: "127.0.0.1:8587"}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 		Backup: Backup{BeforeUpgrade: true, Every: 7 * 24 * time.Hour, Keep: 4},
 	}
 }
@@ -212,6 +214,7 @@ func (c Config) check() error {
 	require(scheme == "sqlite" || scheme == "postgres" || scheme == "postgresql", "database", "must begin with sqlite: or postgres:")
 	require(c.DataDir != "", "dataDir", "must not be empty")
 	require(strings.Contains(c.Listen, ":"), "listen", "must be HOST:PORT or :PORT")
+	require(strings.Contains(c.Workers.Listen, ":"), "workers.listen", "must be HOST:PORT or :PORT")
 	require(c.CacheSize >= 100<<20, "cacheSize", "must be at least 100 MiB (104857600)")
 	kind, rest, _ := strings.Cut(c.Cache.URL, "://")
 	require(c.Cache.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "cache.url", "must begin with redis:// or rediss://")

@@ -139,6 +139,16 @@ func (s *Server) Handler() http.Handler { return s.router }
 // Metrics returns the handler of the metrics listener: never on the public port (S28).
 func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 
+// Operations returns the probes and the metrics alone, for a process that serves nothing else.
+func (s *Server) Operations() http.Handler {
+	mux := http.NewServeMux()
+	for _, probe := range []string{"/healthz", "/readyz", "/startupz"} {
+		mux.Handle("GET "+probe, s.router)
+	}
+	mux.Handle("GET /metrics", s.Metrics())
+	return mux
+}
+
 // Limits sets the timeouts of S30 on an http.Server: slow headers are cut off, and slow bodies that no handler reads, whose end net/http waits for
 // before it answers; who reads one sets a time of their own. Long answers are not: the time ends once a request has been read.
 func Limits(server *http.Server) *http.Server {
