@@ -10,6 +10,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/httpd"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 	"github.com/revenge-media/revenge/hosts/worker"
 	"github.com/revenge-media/revenge/web"
 )
@@ -19,14 +20,14 @@ const drain = 25 * time.Second
 
 // Handler returns the API and the web UI, to be mounted at the root of a host of one's own.
 func (a *App) Handler() (http.Handler, error) {
-	face, err := a.face()
+	face, err := a.face(nil)
 	if err != nil {
 		return nil, err
 	}
 	return face.Handler(), nil
 }
 
-func (a *App) face() (*httpd.Server, error) {
+func (a *App) face(figures *telemetry.Metrics) (*httpd.Server, error) {
 	proxies, err := a.Config.Proxies()
 	if err != nil {
 		return nil, err
@@ -36,13 +37,14 @@ func (a *App) face() (*httpd.Server, error) {
 		a.Logger.Warn("this program was built without the web UI; it serves the API alone")
 		files = nil
 	}
-	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies})
+	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies, Metrics: figures})
 }
 
 // Serve runs everything in this process until ctx ends, then stops in order: no new requests, streams drained, jobs returned.
 // It listens at Config.Listen; ready, where not nil, is told the address once requests are answered.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
-	return a.serve(ctx, a.worker(), ready)
+	figures := telemetry.New(a.Core)
+	return a.serve(ctx, figures, a.worker(figures), ready)
 }
 
 // ServeAPI is Serve for a process that answers requests and leaves the jobs to others, which Work.
@@ -50,7 +52,7 @@ func (a *App) ServeAPI(ctx context.Context, ready func(net.Addr)) error {
 	if err := a.several(); err != nil {
 		return err
 	}
-	return a.serve(ctx, nil, ready)
+	return a.serve(ctx, telemetry.New(a.Core), nil, ready)
 }
 
 // Work runs jobs until ctx ends and leaves requests to other processes. At Config.Workers.Listen it answers probes and shows metrics; ready, where not
@@ -59,7 +61,8 @@ func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
 	if err := a.several(); err != nil {
 		return err
 	}
-	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version})
+	figures := telemetry.New(a.Core)
+	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version, Metrics: figures})
 	if err != nil {
 		return err
 	}
@@ -68,7 +71,7 @@ func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
 		return err
 	}
 	defer listener.Close()
-	work := a.worker()
+	work := a.worker(figures)
 	if err := work.Start(ctx); err != nil {
 		return err
 	}
@@ -95,8 +98,8 @@ func (a *App) several() error {
 	return nil
 }
 
-func (a *App) worker() *worker.Worker {
-	return worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest})
+func (a *App) worker(figures *telemetry.Metrics) *worker.Worker {
+	return worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures})
 }
 
 func listen(ctx context.Context, address, setting string) (net.Listener, error) {
@@ -118,8 +121,8 @@ func ended(ctx context.Context, failed <-chan error) error {
 }
 
 // serve answers requests, and runs jobs where work is not nil.
-func (a *App) serve(ctx context.Context, work *worker.Worker, ready func(net.Addr)) error {
-	face, err := a.face()
+func (a *App) serve(ctx context.Context, figures *telemetry.Metrics, work *worker.Worker, ready func(net.Addr)) error {
+	face, err := a.face(figures)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			status = http.StatusOK
 		}
 		took := time.Since(start)
-		s.metrics.observe(r.Method, route, status, took)
+		s.metrics.Request(r.Method, route, status, took)
 		level := slog.LevelDebug
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelWarn

@@ -18,6 +18,7 @@ import (
 
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 )
 
 // Config is what a Server is made of.
@@ -32,6 +33,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Heartbeat is how often an idle event stream says that it lives and checks that its session still does; 0 is 15 s.
 	Heartbeat time.Duration
+	// Metrics are the process's own, where it shows more than requests; nil makes new ones.
+	Metrics *telemetry.Metrics
 }
 
 // Server is the API with its router.
@@ -44,7 +47,7 @@ type Server struct {
 	inLibrary map[string]bool // routes that Route.InLibrary marks
 	proxies   []netip.Prefix
 	webui     *webui
-	metrics   *metrics
+	metrics   *telemetry.Metrics
 	version   string
 	heartbeat time.Duration
 }
@@ -57,7 +60,10 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		core: config.Core, logger: config.Logger, router: chi.NewRouter(), routes: map[string]domain.Permission{}, inLibrary: map[string]bool{},
-		proxies: config.TrustedProxies, webui: ui, metrics: newMetrics(config.Core), version: config.Version, heartbeat: config.Heartbeat,
+		proxies: config.TrustedProxies, webui: ui, metrics: config.Metrics, version: config.Version, heartbeat: config.Heartbeat,
+	}
+	if s.metrics == nil {
+		s.metrics = telemetry.New(config.Core)
 	}
 	if s.heartbeat == 0 {
 		s.heartbeat = 15 * time.Second
@@ -131,7 +137,7 @@ func (s *Server) nothingHere(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Handler() http.Handler { return s.router }
 
 // Metrics returns the handler of the metrics listener: never on the public port (S28).
-func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
+func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 
 // Operations returns the probes and the metrics alone, for a process that serves nothing else.
 func (s *Server) Operations() http.Handler {

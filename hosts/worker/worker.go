@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/revenge-media/revenge/core"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 )
 
 // Config is how a Worker works.
@@ -16,6 +17,8 @@ type Config struct {
 	Watch bool
 	// Rest is called when no job has run for a while, to give back what only work needs.
 	Rest func()
+	// Metrics count and time the jobs; nil counts nothing.
+	Metrics *telemetry.Metrics
 }
 
 // Worker is the background work of one process.
@@ -35,7 +38,7 @@ func New(c *core.Core, config Config) *Worker {
 // Start begins with what an earlier process left behind.
 func (w *Worker) Start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := w.core.Jobs.Start(ctx, w.rest.after(w.core.Definitions()), w.core.Schedules()); err != nil {
+	if err := w.core.Jobs.Start(ctx, w.rest.after(w.config.Metrics.Jobs(w.core.Definitions())), w.core.Schedules()); err != nil {
 		return err
 	}
 	if w.config.Watch {

@@ -1,9 +1,13 @@
 package worker_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 	"github.com/revenge-media/revenge/hosts/worker"
 	"github.com/revenge-media/revenge/testkit/demo"
 	"github.com/revenge-media/revenge/testkit/world"
@@ -16,7 +20,8 @@ func TestAWorkerScansWhatComesIntoTheFoldersUntilItIsStopped(t *testing.T) {
 	if w.Health.Started() {
 		t.Error("it is said to have started before it did")
 	}
-	work := worker.New(w.Core, worker.Config{Logger: w.App.Logger, Watch: true})
+	metrics := telemetry.New(w.Core)
+	work := worker.New(w.Core, worker.Config{Logger: w.App.Logger, Watch: true, Metrics: metrics})
 	if err := work.Stop(t.Context()); err != nil {
 		t.Errorf("stopping what never started: %v", err)
 	}
@@ -39,5 +44,10 @@ func TestAWorkerScansWhatComesIntoTheFoldersUntilItIsStopped(t *testing.T) {
 	world.Until(t, "the film that came is seen", func() bool { return seen("Alien") })
 	if err := work.Stop(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	page := httptest.NewRecorder()
+	metrics.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(page.Body.String(), `revenge_job_duration_seconds_count{kind="library.`) {
+		t.Error("the metrics do not show the scans' jobs")
 	}
 }

@@ -1,4 +1,5 @@
-package httpd
+// Package telemetry is what a process shows about itself: the figures of its core, its requests and its jobs, whichever of them it runs.
+package telemetry
 
 import (
 	"context"
@@ -14,29 +15,37 @@ import (
 	"github.com/revenge-media/revenge/core/domain"
 )
 
-// metrics are what GET /metrics shows on its own listener (SPEC 2).
-type metrics struct {
+// Metrics are what GET /metrics shows on its own listener (SPEC 2). One serves a whole process: its API, its jobs or both.
+type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	jobs     *prometheus.HistogramVec
 }
 
-func newMetrics(c *core.Core) *metrics {
-	m := &metrics{
+// New returns the metrics of a process that runs c.
+func New(c *core.Core) *Metrics {
+	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "revenge_http_request_duration_seconds", Help: "Requests by route pattern and status.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
+		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "revenge_job_duration_seconds", Help: "Runs of jobs of this process: done, continued, failed, discarded or interrupted.",
+			Buckets: []float64{.005, .025, .1, .5, 1, 5, 15, 60, 300, 1800},
+		}, []string{"queue", "kind", "outcome"}),
 	}
-	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), coreCollector{c})
+	m.registry.MustRegister(m.requests, m.jobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), coreCollector{c})
 	return m
 }
 
-func (m *metrics) observe(method, route string, status int, took time.Duration) {
+// Request counts a request that was answered; route is its pattern, which bounds how many there are.
+func (m *Metrics) Request(method, route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-func (m *metrics) handler() http.Handler {
+// Handler shows the metrics in Prometheus' formats. It belongs on a listener that is not public.
+func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
