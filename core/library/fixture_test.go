@@ -188,13 +188,19 @@ func (w *world) run(handler jobs.Handler, kind jobs.Kind, payload any) (again bo
 // event scans some folders, as file events ask for.
 func (w *world) event(folders ...string) domain.Scan {
 	w.t.Helper()
+	return w.finish(w.asked(folders...))
+}
+
+// asked is a scan of some folders that file events ask for, and that did not begin.
+func (w *world) asked(folders ...string) domain.Scan {
+	w.t.Helper()
 	raws := make([][]byte, len(folders))
 	for i, f := range folders {
 		raws[i] = []byte(w.path(f))
 	}
 	scan := domain.Scan{ID: domain.NewID(), LibraryID: w.library.ID, State: domain.ScanQueued, Stage: domain.StageFind, Trigger: "event", Folders: raws, CreatedAt: w.clock.now()}
 	w.must(w.store.Update(w.t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Scans.Create(ctx, scan) }))
-	return w.finish(scan)
+	return scan
 }
 
 // files returns all files by path.

@@ -189,7 +189,7 @@ func (s *Service) Delete(ctx context.Context, actor domain.Actor, id domain.ID) 
 	})
 }
 
-// AddPath adds a folder, which is scanned at once or after the scan that runs.
+// AddPath adds a folder, which is scanned at once or after the full scan that runs.
 func (s *Service) AddPath(ctx context.Context, actor domain.Actor, id domain.ID, handle string) (domain.LibraryPath, error) {
 	if _, err := s.owned(ctx, actor, id); err != nil {
 		return domain.LibraryPath{}, err
@@ -213,8 +213,8 @@ func (s *Service) AddPath(ctx context.Context, actor domain.Actor, id domain.ID,
 		if err := tx.Libraries.AddPath(ctx, p); err != nil {
 			return err
 		}
-		if _, err := startScan(ctx, tx, id, "created", nil, nil, s.now()); err != nil && fault.CodeOf(err) != codeScanActive {
-			return err // while one runs, Tend starts another: the path was never scanned
+		if _, err := s.startIn(ctx, tx, id, "created", nil); err != nil && fault.CodeOf(err) != codeScanActive {
+			return err // while a full one runs, Tend starts another: the path was never scanned
 		}
 		return s.touched(ctx, tx, &l)
 	})

@@ -104,6 +104,22 @@ func TestPathsComeAndGoWithTheirFilms(t *testing.T) {
 	wantFault(t, w.Delete(t.Context(), owner, w.library.ID), fault.NotFound, "library.not_found")
 }
 
+func TestAFolderThatIsAddedDuringAScanOfSingleFoldersIsScannedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Film (2000).mkv")
+	w.scan()
+	w.asked("Film (2000).mkv")
+	second := t.TempDir()
+	w.must(os.WriteFile(filepath.Join(second, "Other (2001).mkv"), []byte("film two"), 0o644))
+	_, err := w.AddPath(t.Context(), owner, w.library.ID, second)
+	w.must(err)
+	scan, err := w.CurrentScan(t.Context(), owner, w.library.ID)
+	w.must(err)
+	if scan.Trigger != "created" || len(scan.Folders) != 0 {
+		t.Fatalf("the scan that comes is %+v", scan)
+	}
+}
+
 func TestOnlyThoseWhoManageLibrariesMayTouchThem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "Film (2000).mkv")

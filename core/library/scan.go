@@ -44,36 +44,41 @@ func (s *Service) Scan(ctx context.Context, actor domain.Actor, id domain.ID) (d
 // which only looks for pictures any more: it goes on with those when it has found its files.
 func (s *Service) start(ctx context.Context, library domain.ID, trigger string, folders [][]byte) (scan domain.Scan, err error) {
 	err = s.Store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-		active, err := tx.Scans.Active(ctx, library)
-		if err != nil && !fault.IsNotFound(err) {
-			return err
-		}
-		var inherited []byte
-		switch {
-		case err != nil:
-		case trigger == triggerEvent && active.State == domain.ScanRunning && active.Stage == domain.StageArtwork:
-			if inherited, err = bequeath(active); err != nil {
-				return err
-			}
-			active.State, active.FinishedAt = domain.ScanDone, ptr(s.now())
-			active.ArtworkTotal, active.Cursor = active.Artwork, nil
-			err = tx.Scans.Update(ctx, active)
-		case folders == nil && len(active.Folders) > 0:
-			active.State, active.FinishedAt = domain.ScanCancelled, ptr(s.now())
-			err = tx.Scans.Update(ctx, active)
-		}
-		if err != nil && !fault.IsNotFound(err) {
-			return err
-		}
-		if active.FinishedAt != nil {
-			if err := tx.Events.Publish(ctx, progressed(active.ID)); err != nil {
-				return err
-			}
-		}
-		scan, err = startScan(ctx, tx, library, trigger, folders, inherited, s.now())
+		scan, err = s.startIn(ctx, tx, library, trigger, folders)
 		return err
 	})
 	return scan, err
+}
+
+// startIn is start within the caller's transaction.
+func (s *Service) startIn(ctx context.Context, tx store.Tx, library domain.ID, trigger string, folders [][]byte) (domain.Scan, error) {
+	active, err := tx.Scans.Active(ctx, library)
+	if err != nil && !fault.IsNotFound(err) {
+		return domain.Scan{}, err
+	}
+	var inherited []byte
+	switch {
+	case err != nil:
+	case trigger == triggerEvent && active.State == domain.ScanRunning && active.Stage == domain.StageArtwork:
+		if inherited, err = bequeath(active); err != nil {
+			return domain.Scan{}, err
+		}
+		active.State, active.FinishedAt = domain.ScanDone, ptr(s.now())
+		active.ArtworkTotal, active.Cursor = active.Artwork, nil
+		err = tx.Scans.Update(ctx, active)
+	case folders == nil && len(active.Folders) > 0:
+		active.State, active.FinishedAt = domain.ScanCancelled, ptr(s.now())
+		err = tx.Scans.Update(ctx, active)
+	}
+	if err != nil && !fault.IsNotFound(err) {
+		return domain.Scan{}, err
+	}
+	if active.FinishedAt != nil {
+		if err := tx.Events.Publish(ctx, progressed(active.ID)); err != nil {
+			return domain.Scan{}, err
+		}
+	}
+	return startScan(ctx, tx, library, trigger, folders, inherited, s.now())
 }
 
 // bequeath returns the cursor of a scan that goes on with another's pictures.
