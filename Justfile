@@ -65,6 +65,8 @@ generate:
     go run ./hosts/cli/cmd/revenge openapi > hosts/httpd/openapi.json.new
     mv hosts/httpd/openapi.json.new hosts/httpd/openapi.json
     npm --prefix web run gen
+    go run ./hosts/cli/cmd/revenge config reference > docs/configuration.md
+    go run ./hosts/cli/cmd/revenge metrics > docs/metrics.md
 
 # Bring the database to this version's schema
 migrate *ARGUMENTS: build

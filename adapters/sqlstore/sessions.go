@@ -95,6 +95,11 @@ func (r sessions) ByUser(ctx context.Context, user domain.ID, now time.Time) ([]
 	return list, nil
 }
 
+func (r sessions) Count(ctx context.Context, now time.Time) (int, error) {
+	n, err := r.db.NewSelect().Model((*sessionRow)(nil)).Where("s.revoked_at IS NULL").Where("s.expires_at > ?", at(now)).Count(ctx)
+	return int(n), translated(ctx, err, "session")
+}
+
 func (r sessions) Touch(ctx context.Context, id domain.ID, use domain.SessionUse) error {
 	res, err := r.db.NewUpdate().Model((*sessionRow)(nil)).Set("last_seen_at = ?", at(use.At)).Set("expires_at = ?", at(use.ExpiresAt)).
 		Set("ip = ?", use.IP).Set("user_agent = ?", use.UserAgent).Where("id = ?", id).Where("last_seen_at <= ?", at(use.At)).Exec(ctx)

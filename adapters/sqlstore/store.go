@@ -67,6 +67,8 @@ type Store struct {
 	// statements that SQLite's readers keep; PostgreSQL's are pgx's.
 	statements statements
 	slow       atomic.Uint64
+	// cancelled are waits for SQLite's one writing connection that were given up; PostgreSQL's pool counts for itself.
+	cancelled atomic.Int64
 	// again is held by the transaction that runs again because it lost against another.
 	again chan struct{}
 }
@@ -136,11 +138,14 @@ func (s *Store) Stats() store.PoolStats {
 	if s.postgres {
 		st := s.pool.Stat()
 		sum.Open, sum.InUse, sum.Idle = int(st.TotalConns()), int(st.AcquiredConns()), int(st.IdleConns())
-		sum.WaitCount, sum.WaitDuration = st.EmptyAcquireCount(), st.EmptyAcquireWaitTime()
+		sum.Max, sum.WaitCount, sum.WaitDuration = int(st.MaxConns()), st.EmptyAcquireCount(), st.EmptyAcquireWaitTime()
+		sum.CancelledWaits = st.CanceledAcquireCount()
 		return sum
 	}
+	sum.CancelledWaits = s.cancelled.Load()
 	for _, pool := range []*sql.DB{s.write.DB, s.read.DB} {
 		st := pool.Stats()
+		sum.Max += st.MaxOpenConnections
 		sum.Open += st.OpenConnections
 		sum.InUse += st.InUse
 		sum.Idle += st.Idle

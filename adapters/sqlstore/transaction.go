@@ -105,6 +105,9 @@ func (s *Store) acquire(ctx context.Context) (bun.Conn, error) {
 	wait, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
 	defer cancel()
 	conn, err := s.write.Conn(wait)
+	if err != nil && wait.Err() != nil {
+		s.cancelled.Add(1)
+	}
 	if err != nil && ctx.Err() == nil && wait.Err() != nil {
 		return conn, unavailable(err)
 	}

@@ -298,6 +298,11 @@ func EndOthers(ctx context.Context, tx store.Tx, now time.Time, actor domain.Act
 	return ended, tx.Events.Publish(ctx, caching.Changed(bus.TopicSession, ended...)...)
 }
 
+// Count counts everybody's sessions that neither ended nor ran out: a figure for operators.
+func (s *Service) Count(ctx context.Context) (int, error) {
+	return s.deps.Store.Read().Sessions.Count(ctx, s.deps.Now())
+}
+
 // DeleteExpired removes sessions that ended by themselves, with their tokens, and returns how many: the server's own housekeeping.
 func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
 	err = s.deps.Store.Update(ctx, func(ctx context.Context, tx store.Tx) (err error) {

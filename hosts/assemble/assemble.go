@@ -34,6 +34,7 @@ import (
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/config"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/ports/locks"
 	"github.com/revenge-media/revenge/ports/media"
@@ -70,6 +71,7 @@ type App struct {
 	Locks locks.Locker
 
 	database *sqlstore.Store
+	outbound *telemetry.Outbound
 	closers  []func() error
 }
 
@@ -91,7 +93,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if o.Metadata == nil {
 		o.Metadata = nfo.New()
 	}
-	opening := &App{Config: c, Logger: o.Logger, Version: o.Version}
+	opening := &App{Config: c, Logger: o.Logger, Version: o.Version, outbound: telemetry.NewOutbound()}
 	app = opening
 	defer func() {
 		if err != nil {
@@ -160,7 +162,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: shared.limiter,
 		Backups: backupsOf(c, o, store),
 		Codes:   totp.Generator{}, Passkeys: webauthn.Ceremonies{},
-		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: adminSet}),
+		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: func(issuer *url.URL) *http.Client { return opening.outbound.Client("oidc", adminSet(issuer)) }}),
 		Signer:  func(keys ...tokens.Key) (tokens.Signer, error) { return jwt.New(keys...) },
 		Now:     o.Now, Logger: o.Logger,
 		Limits: core.Limits{

@@ -40,10 +40,13 @@ func (a *App) face(figures *telemetry.Metrics) (*httpd.Server, error) {
 	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies, Metrics: figures})
 }
 
+// Metrics are those of this process: its core's, and its requests to other servers.
+func (a *App) Metrics() *telemetry.Metrics { return telemetry.New(a.Core, a.outbound) }
+
 // Serve runs everything in this process until ctx ends, then stops in order: no new requests, streams drained, jobs returned.
 // It listens at Config.Listen; ready, where not nil, is told the address once requests are answered.
 func (a *App) Serve(ctx context.Context, ready func(net.Addr)) error {
-	figures := telemetry.New(a.Core)
+	figures := a.Metrics()
 	return a.serve(ctx, figures, a.worker(figures), ready)
 }
 
@@ -52,7 +55,7 @@ func (a *App) ServeAPI(ctx context.Context, ready func(net.Addr)) error {
 	if err := a.several(); err != nil {
 		return err
 	}
-	return a.serve(ctx, telemetry.New(a.Core), nil, ready)
+	return a.serve(ctx, a.Metrics(), nil, ready)
 }
 
 // Work runs jobs until ctx ends and leaves requests to other processes. At Config.Workers.Listen it answers probes and shows metrics; ready, where not
@@ -61,7 +64,7 @@ func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
 	if err := a.several(); err != nil {
 		return err
 	}
-	figures := telemetry.New(a.Core)
+	figures := a.Metrics()
 	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version, Metrics: figures})
 	if err != nil {
 		return err

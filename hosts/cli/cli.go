@@ -100,6 +100,7 @@ type commands struct {
 		Reference configReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
 	} `cmd:"" name:"config" help:"Configuration."`
 	Permissions permissionsCommand `cmd:"" help:"Print the reference of all permissions (Markdown)."`
+	Metrics     metricsCommand     `cmd:"" help:"Print the reference of all metrics (Markdown)."`
 	OpenAPI     openAPICommand     `cmd:"" name:"openapi" help:"Print the API's OpenAPI document."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

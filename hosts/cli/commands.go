@@ -17,6 +17,7 @@ import (
 	"github.com/revenge-media/revenge/hosts/assemble"
 	"github.com/revenge-media/revenge/hosts/config"
 	"github.com/revenge-media/revenge/hosts/httpd"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 )
 
 type migrateCommand struct{}
@@ -175,6 +176,14 @@ type configReferenceCommand struct{}
 // Run prints docs/configuration.md.
 func (configReferenceCommand) Run(r *run) error {
 	_, err := fmt.Fprint(r.program.Stdout, config.Reference())
+	return err
+}
+
+type metricsCommand struct{}
+
+// Run prints docs/metrics.md.
+func (metricsCommand) Run(r *run) error {
+	_, err := fmt.Fprint(r.program.Stdout, telemetry.Reference())
 	return err
 }
 

@@ -106,7 +106,7 @@ func TestSubtitleNamesInTheDocumentationAreReadAsItSays(t *testing.T) {
 	}
 }
 
-func TestTheReferenceOfSettingsIsTheOneThatTheProgramPrints(t *testing.T) {
+func TestTheReferencesAreWhatTheProgramPrints(t *testing.T) {
 	t.Parallel()
 	written, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
@@ -114,6 +114,13 @@ func TestTheReferenceOfSettingsIsTheOneThatTheProgramPrints(t *testing.T) {
 	}
 	if printed := ok(t, t.TempDir(), "", "config", "reference"); printed != string(written) {
 		t.Error("docs/configuration.md is not what the program prints: run \"just generate\" and look at the difference")
+	}
+	metrics, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if printed := ok(t, t.TempDir(), "", "metrics"); printed != string(metrics) {
+		t.Error("docs/metrics.md is not what the program prints: run \"just generate\" and look at the difference")
 	}
 	described, err := os.ReadFile("../httpd/openapi.json")
 	if err != nil {

@@ -63,7 +63,7 @@ func New(config Config) (*Server, error) {
 		proxies: config.TrustedProxies, webui: ui, metrics: config.Metrics, version: config.Version, heartbeat: config.Heartbeat,
 	}
 	if s.metrics == nil {
-		s.metrics = telemetry.New(config.Core)
+		s.metrics = telemetry.New(config.Core, nil)
 	}
 	if s.heartbeat == 0 {
 		s.heartbeat = 15 * time.Second

@@ -16,7 +16,7 @@ import (
 
 func TestEveryRunOfAJobIsCountedByHowItEnded(t *testing.T) {
 	t.Parallel()
-	metrics := telemetry.New(&core.Core{})
+	metrics := telemetry.New(&core.Core{}, nil)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	late, cancel := context.WithTimeout(t.Context(), -1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/revenge-media/revenge/core"
 	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/ports/jobs"
 )
 
 // Metrics are what GET /metrics shows on its own listener (SPEC 2). One serves a whole process: its API, its jobs or both.
@@ -22,25 +24,31 @@ type Metrics struct {
 	jobs     *prometheus.HistogramVec
 }
 
-// New returns the metrics of a process that runs c.
-func New(c *core.Core) *Metrics {
+// New returns the metrics of a process that runs c and asks other servers by way of outbound, which may be nil.
+func New(c *core.Core, outbound *Outbound) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "revenge_http_request_duration_seconds", Help: "Requests by route pattern and status.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"method", "route", "status"}),
-		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "revenge_job_duration_seconds", Help: "Runs of jobs of this process: done, continued, failed, discarded or interrupted.",
-			Buckets: []float64{.005, .025, .1, .5, 1, 5, 15, 60, 300, 1800},
-		}, []string{"queue", "kind", "outcome"}),
+		requests: figureRequests.histogram(.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
+		jobs:     figureJobRuns.histogram(.005, .025, .1, .5, 1, 5, 15, 60, 300, 1800),
 	}
-	m.registry.MustRegister(m.requests, m.jobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), coreCollector{c})
+	m.registry.MustRegister(m.requests, m.jobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &coreCollector{core: c})
+	if outbound != nil {
+		m.registry.MustRegister(outbound.requests)
+	}
 	return m
+}
+
+// methods are those whose names become labels: a client may send any.
+var methods = map[string]bool{
+	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true, http.MethodDelete: true,
+	http.MethodOptions: true, http.MethodConnect: true, http.MethodTrace: true,
 }
 
 // Request counts a request that was answered; route is its pattern, which bounds how many there are.
 func (m *Metrics) Request(method, route string, status int, took time.Duration) {
+	if !methods[method] {
+		method = "other"
+	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
@@ -50,72 +58,104 @@ func (m *Metrics) Handler() http.Handler {
 }
 
 // coreCollector reads the core's own figures when it is asked for them.
-type coreCollector struct{ core *core.Core }
+type coreCollector struct {
+	core *core.Core
 
-var (
-	descPoolOpen  = prometheus.NewDesc("revenge_database_connections", "Connections of the database pools by state.", []string{"state"}, nil)
-	descPoolWaits = prometheus.NewDesc("revenge_database_pool_waits_total", "Times that a query waited for a connection.", nil, nil)
-	descPoolWait  = prometheus.NewDesc("revenge_database_pool_wait_seconds_total", "Time that queries waited for a connection.", nil, nil)
-	descSlow      = prometheus.NewDesc("revenge_database_slow_queries_total", "Statements over the threshold.", nil, nil)
-	descCache     = prometheus.NewDesc("revenge_cache_requests_total", "Cache look-ups by level and result.", []string{"level", "result"}, nil)
-	descJobs      = prometheus.NewDesc("revenge_jobs", "Jobs by queue and state.", []string{"queue", "state"}, nil)
-	descOldest    = prometheus.NewDesc("revenge_jobs_oldest_waiting_seconds", "Age of the oldest waiting job by queue.", []string{"queue"}, nil)
-	descStreams   = prometheus.NewDesc("revenge_streams", "Play sessions that were active within the last minute, by method.", []string{"method"}, nil)
-	descEncodes   = prometheus.NewDesc("revenge_encodes", "Encoded segments that somebody waits for.", nil, nil)
-	descMails     = prometheus.NewDesc("revenge_mails_total", "Mails of this process by outcome: sent, or an attempt that failed.", []string{"outcome"}, nil)
-	descScans     = prometheus.NewDesc("revenge_scan_files", "Files of scans that are queued or run, by what was done with them.", []string{"library", "done"}, nil)
-)
+	mu       sync.Mutex
+	sessions int
+	counted  time.Time // when the sessions were
+}
+
+// sessionsFor is how long a count of all sessions serves.
+const sessionsFor = 10 * time.Second
 
 // Describe sends nothing: the set depends on what is there, which makes this an unchecked collector.
-func (c coreCollector) Describe(chan<- *prometheus.Desc) {}
+func (c *coreCollector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect asks the core.
-func (c coreCollector) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
+// Collect asks the core. What cannot be known while the database is away is left out.
+func (c *coreCollector) Collect(out chan<- prometheus.Metric) {
 	if c.core.Store == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	show := func(f Figure, v float64, labels ...string) { out <- f.now(v, labels...) }
 	pool := c.core.Store.Stats()
-	gauge(descPoolOpen, float64(pool.InUse), "in_use")
-	gauge(descPoolOpen, float64(pool.Idle), "idle")
-	counter(descPoolWaits, float64(pool.WaitCount))
-	counter(descPoolWait, pool.WaitDuration.Seconds())
-	counter(descSlow, float64(pool.SlowQueries))
+	show(figureConnections, float64(pool.InUse), "in_use")
+	show(figureConnections, float64(pool.Idle), "idle")
+	show(figureMaxConnections, float64(pool.Max))
+	show(figureWaits, float64(pool.WaitCount))
+	show(figureWaited, pool.WaitDuration.Seconds())
+	show(figureCancelled, float64(pool.CancelledWaits))
+	show(figureSlow, float64(pool.SlowQueries))
 	hits, misses := c.core.Cache.Stats()
-	counter(descCache, float64(hits), "l1", "hit")
-	counter(descCache, float64(misses), "l1", "miss")
+	show(figureCache, float64(hits), "l1", "hit")
+	show(figureCache, float64(misses), "l1", "miss")
 	if c.core.Shared != nil {
 		hits, misses = c.core.Shared.Stats()
-		counter(descCache, float64(hits), "l2", "hit")
-		counter(descCache, float64(misses), "l2", "miss")
+		show(figureCache, float64(hits), "l2", "hit")
+		show(figureCache, float64(misses), "l2", "miss")
+		_, err := c.core.Shared.Ping(ctx)
+		show(figureUp, truth(err == nil), "cache")
 	}
 	activity := c.core.Playback.Activity()
 	for method, n := range activity.Streams {
-		gauge(descStreams, float64(n), string(method))
+		show(figureStreams, float64(n), string(method))
 	}
-	gauge(descEncodes, float64(activity.Encodes))
+	show(figureEncodes, float64(activity.Encodes))
 	mails := c.core.Mailing.Stats()
-	counter(descMails, float64(mails.Sent), "sent")
-	counter(descMails, float64(mails.Failed), "failed")
-	c.collectScans(ctx, gauge)
+	show(figureMails, float64(mails.Sent), "sent")
+	show(figureMails, float64(mails.Failed), "failed")
+
+	_, err := c.core.Store.Ping(ctx)
+	show(figureUp, truth(err == nil), "database")
+	if err != nil {
+		return
+	}
+	if n, err := c.countSessions(ctx); err == nil {
+		show(figureSessions, float64(n))
+	}
+	c.collectScans(ctx, show)
+	c.collectJobs(ctx, show)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// countSessions counts at most every sessionsFor, however many ask.
+func (c *coreCollector) countSessions(ctx context.Context) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.counted.IsZero() && time.Since(c.counted) < sessionsFor {
+		return c.sessions, nil
+	}
+	n, err := c.core.Sessions.Count(ctx)
+	if err == nil {
+		c.sessions, c.counted = n, time.Now()
+	}
+	return n, err
+}
+
+func (c *coreCollector) collectJobs(ctx context.Context, show func(Figure, float64, ...string)) {
 	if queues, err := c.core.Jobs.Stats(ctx); err == nil {
 		for _, q := range queues {
-			gauge(descJobs, float64(q.Waiting), string(q.Queue), "waiting")
-			gauge(descJobs, float64(q.Running), string(q.Queue), "running")
-			gauge(descJobs, float64(q.Dead), string(q.Queue), "dead")
-			gauge(descOldest, q.OldestWaiting.Seconds(), string(q.Queue))
+			for state, n := range map[jobs.State]int{jobs.Waiting: q.Waiting, jobs.Running: q.Running, jobs.Retrying: q.Retrying, jobs.Dead: q.Dead} {
+				show(figureJobs, float64(n), string(q.Queue), string(state))
+			}
+			show(figureOldest, q.OldestWaiting.Seconds(), string(q.Queue))
+			show(figurePaused, truth(q.Paused), string(q.Queue))
 		}
+	}
+	if processes, err := c.core.Jobs.Processes(ctx); err == nil {
+		show(figureProcesses, float64(len(processes)))
 	}
 }
 
-func (c coreCollector) collectScans(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+func (c *coreCollector) collectScans(ctx context.Context, show func(Figure, float64, ...string)) {
 	libraries, err := c.core.Library.List(ctx, domain.SystemActor())
 	if err != nil {
 		return
@@ -125,8 +165,8 @@ func (c coreCollector) collectScans(ctx context.Context, gauge func(*prometheus.
 		if err != nil || !scan.Active() {
 			continue
 		}
-		gauge(descScans, float64(scan.Found), l.ID.String(), "found")
-		gauge(descScans, float64(scan.Read), l.ID.String(), "read")
-		gauge(descScans, float64(scan.Failed), l.ID.String(), "failed")
+		show(figureScans, float64(scan.Found), l.ID.String(), "found")
+		show(figureScans, float64(scan.Read), l.ID.String(), "read")
+		show(figureScans, float64(scan.Failed), l.ID.String(), "failed")
 	}
 }

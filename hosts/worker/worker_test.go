@@ -20,7 +20,7 @@ func TestAWorkerScansWhatComesIntoTheFoldersUntilItIsStopped(t *testing.T) {
 	if w.Health.Started() {
 		t.Error("it is said to have started before it did")
 	}
-	metrics := telemetry.New(w.Core)
+	metrics := telemetry.New(w.Core, nil)
 	work := worker.New(w.Core, worker.Config{Logger: w.App.Logger, Watch: true, Metrics: metrics})
 	if err := work.Stop(t.Context()); err != nil {
 		t.Errorf("stopping what never started: %v", err)

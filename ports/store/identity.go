@@ -40,6 +40,8 @@ type Sessions interface {
 	Get(ctx context.Context, id domain.ID) (domain.Session, error)
 	// ByUser lists sessions that are not revoked and not expired at now, latest seen first.
 	ByUser(ctx context.Context, user domain.ID, now time.Time) ([]domain.Session, error)
+	// Count counts everybody's sessions that are not revoked and not expired at now.
+	Count(ctx context.Context, now time.Time) (int, error)
 	// Touch sets LastSeenAt, ExpiresAt, IP and UserAgent; LastSeenAt never goes back in time.
 	Touch(ctx context.Context, id domain.ID, use domain.SessionUse) error
 	// Revoke sets RevokedAt if it is not set. NotFound.

@@ -39,9 +39,12 @@ type Store interface {
 
 // PoolStats is what metrics show of the pools, added up.
 type PoolStats struct {
-	Open, InUse, Idle int
-	WaitCount         int64
-	WaitDuration      time.Duration
+	// Max is how many there may be open at most.
+	Open, InUse, Idle, Max int
+	WaitCount              int64
+	WaitDuration           time.Duration
+	// CancelledWaits counts waits for a connection that were given up.
+	CancelledWaits int64
 	// SlowQueries counts statements over the threshold.
 	SlowQueries uint64
 }

@@ -233,6 +233,9 @@ var _ = declare("sessions",
 			t.Fatal(err)
 		}
 		same(t, got, []domain.Session{newer, older})
+		if n, err := h.Store.Read().Sessions.Count(deadline(t), now); n != 3 || err != nil {
+			t.Errorf("%d sessions live, %v: there are two of one user and one of another", n, err)
+		}
 	}},
 	law{"TouchNeverGoesBackInTime", func(t *testing.T, h Harness) {
 		s := aSession(t, h.Store, aUser(t, h.Store, "user").ID, "a", nil)

@@ -48,7 +48,7 @@ func HTTPConfig(change func(*httpd.Config)) ServeOption {
 // Serve serves the world until the test ends, with the timeouts of a real server.
 func (w *World) Serve(t testing.TB, options ...ServeOption) *Server {
 	t.Helper()
-	s := serving{config: httpd.Config{Core: w.Core, Logger: w.App.Logger, Version: w.App.Version}}
+	s := serving{config: httpd.Config{Core: w.Core, Logger: w.App.Logger, Version: w.App.Version, Metrics: w.App.Metrics()}}
 	for _, option := range options {
 		option(&s)
 	}
