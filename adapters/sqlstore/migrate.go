@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,13 +23,11 @@ const CodeSchemaNewer = "store.schema_newer"
 // killed is rolled back and done again. Before the database is changed, Config.BeforeMigration backs it up; without one a SQLite file is copied beside itself:
 // "<file>.schema-<version>.bak".
 func (s *Store) Migrate(ctx context.Context) error {
-	if !s.postgres {
-		unlock, err := sqlite.Lock(ctx, s.path+".migrate.lock")
-		if err != nil {
-			return translated(ctx, err, "database")
-		}
-		defer unlock()
+	unlock, err := s.lockMigration(ctx)
+	if err != nil {
+		return err
 	}
+	defer unlock()
 	return s.withProvider(func(p *goose.Provider) error {
 		current, latest, err := versions(ctx, p)
 		if err != nil || current == latest {
@@ -49,6 +48,27 @@ func (s *Store) Migrate(ctx context.Context) error {
 		}
 		return translated(ctx, err, "migration")
 	})
+}
+
+// migrationLock is held in Postgres from before the backup until the last step is done: goose's own lock is held during the steps alone, so that of
+// several processes each would make a backup, the later ones of what the first had changed already.
+const migrationLock = 0x726576656e6765 // "revenge"
+
+// lockMigration waits until no other process migrates. What was locked is free when unlock is called, or when the process is gone.
+func (s *Store) lockMigration(ctx context.Context) (unlock func(), err error) {
+	if !s.postgres {
+		unlock, err = sqlite.Lock(ctx, s.path+".migrate.lock")
+		return unlock, translated(ctx, err, "database")
+	}
+	db, err := postgres.OpenForMigration(s.cfg.DSN)
+	if err != nil {
+		return nil, failed(err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err = db.ExecContext(ctx, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return nil, errors.Join(translated(ctx, err, "migration"), db.Close())
+	}
+	return func() { _ = db.Close() }, nil
 }
 
 // SchemaVersion returns the version that the tables have; 0 is an empty database. It refuses one that this program does not know.

@@ -69,6 +69,7 @@ type Service struct {
 	keys atomic.Pointer[keys]
 	// reloading is held while the keys are read again.
 	reloading sync.Mutex
+	looked    [keyRetries]time.Time // when unknown tokens last made it look for keys, oldest first
 }
 
 // New returns the service. Start it before use.

@@ -29,8 +29,9 @@ const (
 // keyCheck is how old what a process knows of the keys may be when the bus lost the news.
 const keyCheck = 4 * time.Second
 
-// keyRetry bounds how often what cannot be recognised makes a process look for new keys.
-const keyRetry = 200 * time.Millisecond
+// keyRetries bounds how many times a second what cannot be recognised makes a process look for new keys. Not evenly spaced: right after a look there
+// may be new ones as well.
+const keyRetries = 5
 
 // margin is for clocks that differ and for processes that have not heard yet.
 const margin = 2 * time.Minute
@@ -130,14 +131,30 @@ func (s *Service) current(ctx context.Context) (*keys, error) {
 	return s.started()
 }
 
-// newer are keys that may know what k do not, if k were not read just now: another process may have made what they are asked to recognise.
+// newer are keys that may know what k do not: another process may have made what they are asked to recognise.
 func (s *Service) newer(ctx context.Context, k *keys) (*keys, bool) {
-	if s.deps.Now().Sub(k.checked) < keyRetry {
+	if next := s.keys.Load(); next != k {
+		return next, true
+	}
+	if !s.mayLook() {
 		return k, false
 	}
 	s.reload(ctx, k)
 	next := s.keys.Load()
 	return next, next != k
+}
+
+// mayLook tells whether fewer than keyRetries looks were allowed within the last second.
+func (s *Service) mayLook() bool {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	now := s.deps.Now()
+	if since := now.Sub(s.looked[0]); since >= 0 && since < time.Second {
+		return false
+	}
+	copy(s.looked[:], s.looked[1:])
+	s.looked[keyRetries-1] = now
+	return true
 }
 
 // reload reads the keys again unless they are others than k already; of many that ask at once one does.
@@ -252,10 +269,12 @@ func (s *Service) changeKeys(ctx context.Context, actor domain.Actor, add bool) 
 		}
 		return tx.Events.Publish(ctx, bus.Message{Topic: bus.TopicKeys})
 	})
-	if err == nil && changed {
-		return s.load(ctx)
+	if err != nil || !changed {
+		return err
 	}
-	return err
+	s.reloading.Lock() // a look that began before the change must not end after this one
+	defer s.reloading.Unlock()
+	return s.load(ctx)
 }
 
 // secret returns one of the server's secrets, which is made if it is absent.

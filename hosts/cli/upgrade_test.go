@@ -418,6 +418,10 @@ func TestProgramsThatStartTogetherUpgradeOnce(t *testing.T) {
 				if len(steps) < 2 {
 					t.Errorf("the steps were %v", steps)
 				}
+				backups, _ := filepath.Glob(filepath.Join(h.dir, "backups", "*"))
+				if len(backups) != int(min(from, 1)) { // of the schema as it was, not of what the first of them made of it
+					t.Errorf("the backups are %v", backups)
+				}
 				for version, times := range steps {
 					if times != 1 {
 						t.Errorf("step %s was done %d times", version, times)
