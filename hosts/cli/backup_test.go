@@ -314,6 +314,13 @@ func TestBackupsAreNamedKeptAndListed(t *testing.T) {
 		t.Errorf("without a database it says %q", said)
 	}
 	h.owner(t)
+	doctor := func(want string) {
+		t.Helper()
+		if said := h.do(t, "", "doctor"); !strings.Contains(said, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, said)
+		}
+	}
+	doctor("missing  backup")
 	folder := filepath.Join(h.dir, "backups")
 	own := filepath.Join(folder, "own.revenge-backup")
 	h.do(t, "", "backup", "create", own)
@@ -331,6 +338,7 @@ func TestBackupsAreNamedKeptAndListed(t *testing.T) {
 	if said := h.do(t, "", "backup", "list"); strings.Count(said, "\n") != 5 || strings.Count(said, "sqlite") != 3 || strings.Count(said, "damaged") != 1 {
 		t.Errorf("the list is\n%s", said)
 	}
+	doctor("ok       backup")
 	if said := h.failing(t, "restore", own); !strings.Contains(said, "empty") {
 		t.Errorf("restoring over a server's data says %q", said)
 	}

@@ -5,10 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/revenge-media/revenge/core/backup"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/assemble"
+	"github.com/revenge-media/revenge/hosts/config"
 )
 
 type doctorCommand struct{}
@@ -65,6 +68,7 @@ func (doctorCommand) Run(r *run) error {
 	} else {
 		tell(fine, "ffmpeg", v)
 	}
+	tell(lastBackup(r, app.Core.Backups, c.Backup))
 	libraries, err := app.Core.Library.List(r.ctx, domain.SystemActor())
 	if err != nil {
 		tell(broken, "libraries", message(err))
@@ -88,6 +92,29 @@ func (doctorCommand) Run(r *run) error {
 		return fault.New(fault.Invalid, "doctor.broken", "Something is broken, see above.")
 	}
 	return nil
+}
+
+// lastBackup tells of the newest backup that can be read.
+func lastBackup(r *run, backups *backup.Service, c config.Backup) (verdict, string, string) {
+	const subject = "backup"
+	all, err := backups.List(r.ctx)
+	if err != nil {
+		return lacking, subject, message(err)
+	}
+	var last *backup.Listed
+	for i, b := range all {
+		if b.Err == nil && (last == nil || b.CreatedAt.After(last.CreatedAt)) {
+			last = &all[i]
+		}
+	}
+	if last == nil {
+		return lacking, subject, fmt.Sprintf("there is none in %s yet: \"revenge backup create\" makes one", c.Dir)
+	}
+	text := fmt.Sprintf("%s of %s", last.Name, last.CreatedAt.Local().Format(time.DateTime))
+	if age := time.Since(last.CreatedAt); c.Every > 0 && age > 2*c.Every {
+		return lacking, subject, fmt.Sprintf("the last one is %s, although one is due every %s: look for \"backup\" in the server's log", text, c.Every)
+	}
+	return fine, subject, text
 }
 
 func message(err error) string {
