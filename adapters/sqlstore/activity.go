@@ -179,6 +179,7 @@ func (r activity) addPartition(ctx context.Context, begin time.Time) error {
 	name, first, end := begin.Format(monthly), at(begin), at(begin.AddDate(0, 1, 0))
 	for _, statement := range []string{
 		"SET LOCAL lock_timeout = '2s'", // a long reader must not make everybody behind this wait
+		"SET LOCAL statement_timeout = 0",
 		"LOCK TABLE activity_logs_default IN ACCESS EXCLUSIVE MODE",
 		fmt.Sprintf("CREATE TABLE %s (LIKE activity_logs INCLUDING ALL)", name),
 		fmt.Sprintf("WITH moved AS (DELETE FROM activity_logs_default WHERE at >= %d AND at < %d RETURNING *) INSERT INTO %s SELECT * FROM moved", first, end, name),
@@ -218,7 +219,7 @@ func (r activity) Expire(ctx context.Context, before time.Time) (more bool, err 
 			if month, _ := time.Parse(monthly, name); month.AddDate(0, 1, 0).After(before) {
 				continue
 			}
-			for _, statement := range []string{"SET LOCAL lock_timeout = '2s'", "DROP TABLE " + name} {
+			for _, statement := range []string{"SET LOCAL lock_timeout = '2s'", "SET LOCAL statement_timeout = 0", "DROP TABLE IF EXISTS " + name} {
 				if _, err := r.db.ExecContext(ctx, statement); err != nil {
 					return false, translated(ctx, err, "activity")
 				}

@@ -14,6 +14,7 @@ import (
 	sqlite3 "modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 
+	"github.com/revenge-media/revenge/adapters/sqlstore/postgres"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/ports/store"
 )
@@ -105,7 +106,7 @@ func fromPostgres(pg *pgconn.PgError, err error) error {
 		return violated(err, pg.ConstraintName)
 	case pg.Code == "23503":
 		return dangling(err)
-	case lostAgainstAnother(err), pg.Code == "57014" /* statement timeout */, pg.Code == "25P03", /* idle too long */
+	case lostAgainstAnother(err), postgres.Standby(pg), pg.Code == "57014" /* statement timeout */, pg.Code == "25P03", /* idle too long */
 		strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57P"):
 		return unavailable(err)
 	}
@@ -156,8 +157,8 @@ func liteConstraint(message string, primary bool) string {
 func lostAgainstAnother(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		// The last: the row was on its way to the default partition when another transaction made the right one.
-		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23514" && pg.Routine == "ExecPartitionCheckEmitError"
+		// The last two: another transaction made the month's partition meanwhile, which this one wanted to make, or when a row was on its way to the default one.
+		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "42P07" || pg.Code == "23514" && pg.Routine == "ExecPartitionCheckEmitError"
 	}
 	var lite *sqlite3.Error
 	return errors.As(err, &lite) && lite.Code()&0xff == sqlitelib.SQLITE_BUSY

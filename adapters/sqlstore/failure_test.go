@@ -176,7 +176,7 @@ func TestLostEventsAndSlowQueriesAreLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := log.String(); !strings.Contains(got, "the bus is gone") || !strings.Contains(got, "slow query") || strings.Contains(got, "hidden") {
+	if got := log.String(); !strings.Contains(got, "the bus is gone") || !strings.Contains(got, "slow query") || !strings.Contains(got, "caller=adapters/sqlstore_test.TestLostEventsAndSlowQueriesAreLogged") || strings.Contains(got, "hidden") {
 		t.Errorf("the log says: %s", got)
 	}
 	if n := s.Stats().SlowQueries; n == 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"regexp"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -28,8 +30,35 @@ func (s *Store) ran(ctx context.Context, start time.Time, query string) {
 		s.slow.Add(1)
 		level, message = slog.LevelWarn, "slow query"
 	}
-	if s.cfg.Logger.Enabled(ctx, level) {
-		s.cfg.Logger.Log(ctx, level, message, "took", took, "sql", withoutValues(query))
+	if !s.cfg.Logger.Enabled(ctx, level) {
+		return
+	}
+	fields := []any{"took", took, "sql", withoutValues(query)}
+	if level == slog.LevelWarn {
+		fields = append(fields, "caller", caller())
+	}
+	s.cfg.Logger.Log(ctx, level, message, fields...)
+}
+
+const module, own = "github.com/revenge-media/revenge/", "adapters/sqlstore."
+
+// caller names the function that asked this store for something, such as "core/session.(*Service).Count"; "" where it is none of this program's.
+func caller() string {
+	var stack [64]uintptr
+	frames := runtime.CallersFrames(stack[:runtime.Callers(3, stack[:])])
+	for asked := false; ; {
+		frame, more := frames.Next()
+		name, ours := strings.CutPrefix(frame.Function, module)
+		switch {
+		case strings.HasPrefix(name, own+"(*queryLog)"): // which bun calls, before a repository is met
+		case strings.HasPrefix(name, own):
+			asked = true
+		case asked && ours:
+			return name
+		}
+		if !more {
+			return ""
+		}
 	}
 }
 

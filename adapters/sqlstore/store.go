@@ -53,6 +53,11 @@ type Config struct {
 	// AcquireTimeout bounds the wait for a connection (SQLite: for the right to write, in this process or among several); 0 means 5 s.
 	// After it the store is Unavailable.
 	AcquireTimeout time.Duration
+	// StatementTimeout ends a statement that takes longer, and the store is Unavailable; 0 means 5 s. Migrations, snapshots and the monthly parts of the
+	// activity log take what they take. PostgreSQL only.
+	StatementTimeout time.Duration
+	// ConnLifetime is how long a connection is used; 0 means 30 minutes. PostgreSQL only.
+	ConnLifetime time.Duration
 }
 
 // Store is an open database.
@@ -102,7 +107,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		s.write, s.read = bun.NewDB(write, sqlitedialect.New()), bun.NewDB(read, sqlitedialect.New())
 		s.read = s.read.WithQueryHook(&queryLog{s})
 	case "postgres", "postgresql":
-		pool, db, err := postgres.Open(ctx, cfg.DSN, cfg.MaxConns, cfg.AcquireTimeout)
+		pool, db, err := postgres.Open(ctx, cfg.DSN, postgres.Limits{
+			Conns: cfg.MaxConns, Acquire: cfg.AcquireTimeout, Statement: cfg.StatementTimeout, Lifetime: cfg.ConnLifetime,
+		})
 		if err != nil {
 			return nil, translated(ctx, err, "database")
 		}

@@ -119,7 +119,14 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	}
 	app.Locks = shared.locks
 	app.closes(shared.close)
-	store, err := sqlstore.Open(ctx, sqlstore.Config{DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery, BeforeMigration: beforeUpgrade(c, o)})
+	database := sqlstore.Config{
+		DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery, BeforeMigration: beforeUpgrade(c, o),
+		StatementTimeout: c.Postgres.StatementTimeout, ConnLifetime: c.Postgres.ConnLifetime,
+	}
+	if _, embedded := sqliteFile(c); !embedded {
+		database.MaxConns = c.Postgres.MaxConns
+	}
+	store, err := sqlstore.Open(ctx, database)
 	if err != nil {
 		return nil, err
 	}

@@ -381,7 +381,10 @@ func TestProgramsThatStartTogetherUpgradeOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 				var all sync.WaitGroup
-				var programs []*program
+				var programs, migrators []*program
+				for range 2 {
+					migrators = append(migrators, h.launch(t, "", "migrate"))
+				}
 				for range 5 {
 					programs = append(programs, h.launch(t, "", "serve", "--listen", "127.0.0.1:0"))
 				}
@@ -401,9 +404,17 @@ func TestProgramsThatStartTogetherUpgradeOnce(t *testing.T) {
 						}
 					})
 				}
+				for _, p := range migrators {
+					all.Go(func() {
+						<-p.gone
+						if code := p.command.ProcessState.ExitCode(); code != 0 {
+							t.Errorf("\"revenge migrate\" beside five that start ends with %d: %s", code, p.stderr)
+						}
+					})
+				}
 				all.Wait()
 				steps := map[string]int{}
-				for _, p := range programs {
+				for _, p := range append(programs, migrators...) {
 					p.kill()
 					for line := range strings.Lines(p.stderr.String()) {
 						var entry struct {

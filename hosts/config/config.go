@@ -35,6 +35,7 @@ type Config struct {
 	BaseURL        string   `koanf:"baseURL" doc:"Address under which people reach this server, for printed links. Empty: derived from listen."`
 	TrustedProxies []string `koanf:"trustedProxies" doc:"Networks (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."`
 	SecretKeyFile  string   `koanf:"secretKeyFile" doc:"File with the key that seals secrets in the database; made at first start. Empty: secret.key in dataDir. Back it up apart from the database."`
+	Postgres       Postgres `koanf:"postgres"`
 	Cache          Cache    `koanf:"cache"`
 	Log            Log      `koanf:"log"`
 	FFmpeg         FFmpeg   `koanf:"ffmpeg"`
@@ -43,6 +44,13 @@ type Config struct {
 	Encode         Encode   `koanf:"encode"`
 	Auth           Auth     `koanf:"auth"`
 	Backup         Backup   `koanf:"backup"`
+}
+
+// Postgres bounds what this process asks of PostgreSQL.
+type Postgres struct {
+	MaxConns         int           `koanf:"maxConns" doc:"Most connections to PostgreSQL of this process; those of all processes must fit into its max_connections."`
+	StatementTimeout time.Duration `koanf:"statementTimeout" doc:"A statement that takes longer is ended, and the request answered 503. Changes of the schema, backups and the monthly parts of the activity log take what they take."`
+	ConnLifetime     time.Duration `koanf:"connLifetime" doc:"How long a connection is used, and up to a tenth more, so that connections spread again behind an address that leads elsewhere now. A server that takes no writes any more is left at once."`
 }
 
 // Cache is the server that several processes share.
@@ -57,7 +65,7 @@ type Cache struct {
 type Log struct {
 	Level     string        `koanf:"level" doc:"debug, info, warn or error. debug logs every request and query."`
 	Format    string        `koanf:"format" doc:"text, json, or auto: text on a terminal, else JSON."`
-	SlowQuery time.Duration `koanf:"slowQuery" doc:"Queries that take longer are logged."`
+	SlowQuery time.Duration `koanf:"slowQuery" doc:"Queries that take longer are logged, without their values, and counted."`
 }
 
 // FFmpeg is where the tools are.
@@ -106,8 +114,9 @@ type Backup struct {
 func Default() Config {
 	return Config{
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
-		Cache: Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
-		Log:   Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
+		Postgres: Postgres{MaxConns: 10, StatementTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
+		Cache:    Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
+		Log:      Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2, Listen: "127.0.0.1:8587"}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 		Backup: Backup{BeforeUpgrade: true, Every: 7 * 24 * time.Hour, Keep: 4},
 	}
@@ -216,6 +225,9 @@ func (c Config) check() error {
 	require(strings.Contains(c.Listen, ":"), "listen", "must be HOST:PORT or :PORT")
 	require(strings.Contains(c.Workers.Listen, ":"), "workers.listen", "must be HOST:PORT or :PORT")
 	require(c.CacheSize >= 100<<20, "cacheSize", "must be at least 100 MiB (104857600)")
+	require(c.Postgres.MaxConns >= 4 && c.Postgres.MaxConns <= 1000, "postgres.maxConns", "must be between 4 and 1000")
+	require(c.Postgres.StatementTimeout >= 100*time.Millisecond && c.Postgres.StatementTimeout <= time.Hour, "postgres.statementTimeout", "must be between 100ms and 1h")
+	require(c.Postgres.ConnLifetime >= time.Second, "postgres.connLifetime", "must be at least 1s")
 	kind, rest, _ := strings.Cut(c.Cache.URL, "://")
 	require(c.Cache.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "cache.url", "must begin with redis:// or rediss://")
 	require(c.Cache.Prefix != "", "cache.prefix", "must not be empty")

@@ -84,7 +84,7 @@ func (s *Server) Start(t testing.TB) {
 		// Line 1 is the pid, line 8 the state (miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
 		state, _ := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
 		lines := strings.Split(string(state), "\n")
-		if len(lines) > 7 && lines[0] == strconv.Itoa(s.running.Process.Pid) && strings.HasPrefix(lines[7], "ready") {
+		if len(lines) > 7 && lines[0] == strconv.Itoa(s.running.Process.Pid) && (strings.HasPrefix(lines[7], "ready") || strings.HasPrefix(lines[7], "standby")) {
 			return
 		}
 		if time.Now().After(end) {
@@ -97,6 +97,30 @@ func (s *Server) Start(t testing.TB) {
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
 	s.stop(t)
+}
+
+// Demote starts a stopped server again as the standby of one that is away: it answers what reads and refuses what writes, as a primary does that came back
+// after its standby took over.
+func (s *Server) Demote(t testing.TB) {
+	t.Helper()
+	signal := filepath.Join(s.data, "standby.signal")
+	if err := os.WriteFile(signal, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.as != nil {
+		if err := os.Chown(signal, int(s.as.Uid), int(s.as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start(t)
+}
+
+// Promote makes a standby the primary, and returns when it is.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	if out, err := s.command("pg_ctl", "promote", "--wait", "--pgdata="+s.data, "--timeout="+strconv.Itoa(int(patience.Seconds()))).CombinedOutput(); err != nil {
+		t.Fatalf("pg_ctl promote: %v\n%s", err, out)
+	}
 }
 
 func (s *Server) stop(t testing.TB) {
