@@ -53,20 +53,38 @@ CREATE TABLE IF NOT EXISTS outbox_process (
 	seen_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 );`
 
-// makeTables lets processes that start together wait for one another.
+// makeTables makes what is absent. Processes that start together wait for one another.
 func makeTables(ctx context.Context, pool *pgxpool.Pool) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('revenge outbox'))"); err != nil {
 			return err
 		}
-		var there bool
-		if err := tx.QueryRow(ctx, "SELECT to_regclass('outbox_process') IS NOT NULL").Scan(&there); err != nil || there {
+		var there, river bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('outbox_process') IS NOT NULL, to_regclass('river_process') IS NOT NULL").Scan(&there, &river); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, tables)
+		if !there {
+			if _, err := tx.Exec(ctx, tables); err != nil {
+				return err
+			}
+		}
+		if !river {
+			return nil
+		}
+		_, err := tx.Exec(ctx, adoptRivers)
 		return err
 	})
 }
+
+// adoptRivers moves the unfinished jobs of an installation that used River until now, save those that a process of it runs.
+const adoptRivers = `WITH left_over AS (
+		UPDATE river_job j SET state = 'cancelled', finalized_at = now()
+		WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running'
+			AND NOT EXISTS (SELECT 1 FROM river_process p WHERE p.id = j.attempted_by[array_length(j.attempted_by, 1)] AND p.seen_at > extract(epoch FROM clock_timestamp()) * 1000000 - 60000000)
+		RETURNING kind, queue, args, priority, scheduled_at, created_at
+	) INSERT INTO outbox (id, kind, queue, key, payload, priority, run_at, created_at)
+		SELECT gen_random_uuid(), kind, queue, coalesce(args ->> 'key', ''), coalesce(args -> 'payload', '{}'), priority, scheduled_at, created_at FROM left_over
+		ON CONFLICT (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying') DO NOTHING`
 
 // channel is on which relays hear that a transaction with jobs was committed.
 const channel = "revenge_outbox"
