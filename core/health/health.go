@@ -50,8 +50,9 @@ type Deps struct {
 
 // Service answers probes.
 type Service struct {
-	deps    Deps
-	started atomic.Bool
+	deps     Deps
+	started  atomic.Bool
+	stopping atomic.Bool
 }
 
 // New returns a Service that is not started yet.
@@ -59,6 +60,9 @@ func New(deps Deps) *Service { return &Service{deps: deps} }
 
 // MarkStarted says that migrations are applied and workers run.
 func (s *Service) MarkStarted() { s.started.Store(true) }
+
+// MarkStopping says that this process is about to go: it answers, and is not to be asked any more.
+func (s *Service) MarkStopping() { s.stopping.Store(true) }
 
 // Started tells whether MarkStarted was called.
 func (s *Service) Started() bool { return s.started.Load() }
@@ -83,6 +87,9 @@ func (s *Service) Ready(ctx context.Context) Report {
 		checks = append(checks, dependency{"cache", Degraded, func(ctx context.Context) (string, error) { _, err := s.deps.Shared.Ping(ctx); return "", err }})
 	}
 	report := Report{Status: OK}
+	if s.stopping.Load() {
+		report = Report{Status: Down, Checks: []Check{{Name: "process", Status: Down, Detail: "it is stopping"}}}
+	}
 	for _, c := range checks {
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		start := time.Now()
