@@ -126,7 +126,7 @@ func (s *Store) tables(ctx context.Context, tx *sql.Tx) ([]backups.Table, error)
 	if s.postgres {
 		columns = `SELECT t.relname, a.attname FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid WHERE t.relnamespace = current_schema()::regnamespace
 			AND t.relkind IN ('r', 'p') AND NOT t.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-			AND t.relname NOT LIKE 'goose\_%' AND t.relname NOT LIKE 'river\_%' ORDER BY t.relname COLLATE "C", a.attnum`
+			AND t.relname NOT LIKE 'goose\_%' AND t.relname NOT LIKE 'river\_%' AND t.relname <> 'outbox' AND t.relname NOT LIKE 'outbox\_%' ORDER BY t.relname COLLATE "C", a.attnum`
 		references = `SELECT t.relname, r.relname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class r ON r.oid = c.confrelid
 			WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace`
 	}

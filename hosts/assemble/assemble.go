@@ -26,7 +26,6 @@ import (
 	"github.com/revenge-media/revenge/adapters/oidcrp"
 	"github.com/revenge-media/revenge/adapters/osfiles"
 	"github.com/revenge-media/revenge/adapters/otter"
-	"github.com/revenge-media/revenge/adapters/riverjobs"
 	"github.com/revenge-media/revenge/adapters/smtp"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/adapters/totp"
@@ -35,7 +34,6 @@ import (
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/config"
 	"github.com/revenge-media/revenge/hosts/telemetry"
-	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/ports/locks"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/metadata"
@@ -142,14 +140,10 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if app.SchemaVersion, err = store.SchemaVersion(ctx); err != nil {
 		return nil, err
 	}
-	queue, err := riverjobs.Open(ctx, riverjobs.Config{
-		DB: store.SQLDB(), Pool: store.Pool(), ID: app.identify, Host: hostName(), Logger: o.Logger,
-		Workers: map[jobs.Queue]int{jobs.QueueDefault: c.Workers.Default, jobs.QueueScan: c.Workers.Scan, jobs.QueueMedia: c.Workers.Media},
-	})
+	queue, err := app.openJobs(ctx, c, o, store)
 	if err != nil {
 		return nil, err
 	}
-	store.UseEnqueuer(queue.Transactional())
 	cache, err := otter.Open(ctx, otter.Config{})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ func newCluster(t *testing.T, apis, workers int, environ ...string) *cluster {
 	}
 	c := &cluster{home: home{t.TempDir(), sqlstoretest.PostgresDSN(t, false), append([]string{
 		"REVENGE_CACHE_URL=" + redis, "REVENGE_CACHE_PREFIX=" + domain.NewID().String() + ":", "REVENGE_METRICS_LISTEN=",
+		"REVENGE_JOBS_URL=" + redis, "REVENGE_JOBS_PREFIX=" + domain.NewID().String(),
 	}, environ...)}}
 	for range apis { // all at once, the first time: one of them migrates
 		c.apis = append(c.apis, c.launch(t, "", "httpd", "--listen", "127.0.0.1:0"))
@@ -188,5 +189,36 @@ func TestSQLiteIsServedByOneProcess(t *testing.T) {
 	}
 	if locks, _ := filepath.Glob(filepath.Join(h.dir, "process-*.lock")); len(locks) != 0 {
 		t.Errorf("they left %v", locks)
+	}
+}
+
+// TestJobsThatRiverKeptGoOnOverAsynq: an installation that begins to hand out its jobs over Asynq loses none of those that wait.
+func TestJobsThatRiverKeptGoOnOverAsynq(t *testing.T) {
+	t.Parallel()
+	redis := os.Getenv("REVENGE_TEST_REDIS")
+	if redis == "" {
+		t.Skip("REVENGE_TEST_REDIS is not set: scripts/with-services sets it")
+	}
+	films := t.TempDir()
+	world.Film(t, films, "Freaks (1932)", demo.H264MKV)
+	settled(t, films)
+	h := home{t.TempDir(), sqlstoretest.PostgresDSN(t, false), []string{"REVENGE_METRICS_LISTEN="}}
+	h.do(t, "", "library", "add", films) // its scan waits for a process that runs jobs
+	h.environ = append(h.environ, "REVENGE_JOBS_URL="+redis, "REVENGE_JOBS_PREFIX="+domain.NewID().String())
+	h.launch(t, "", "worker", "--listen", "127.0.0.1:0").serves(t, printedProbes)
+	db := h.database(t)
+	defer db.Close()
+	world.Until(t, "the film is there", func() bool {
+		list, err := db.Read().Movies.List(t.Context(), domain.ScopeAll(), domain.ID{}, domain.MovieFilter{}, domain.PageRequest{})
+		return err == nil && len(list.Items) == 1
+	})
+	for question, want := range map[string]int{ // scans that wait for long are begun anew as well, so the film alone says little
+		"SELECT count(*) FROM river_job WHERE finalized_at IS NULL":                                                     0,
+		"SELECT count(*) FROM outbox o JOIN river_job r ON r.kind = o.kind AND r.args ->> 'key' = o.key AND o.key <> ''": 1,
+	} {
+		var got int
+		if err := db.Pool().QueryRow(t.Context(), question).Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %d, %v", question, got, err)
+		}
 	}
 }

@@ -37,6 +37,7 @@ type Config struct {
 	SecretKeyFile  string   `koanf:"secretKeyFile" doc:"File with the key that seals secrets in the database; made at first start. Empty: secret.key in dataDir. Back it up apart from the database."`
 	Postgres       Postgres `koanf:"postgres"`
 	Cache          Cache    `koanf:"cache"`
+	Jobs           Jobs     `koanf:"jobs"`
 	Log            Log      `koanf:"log"`
 	FFmpeg         FFmpeg   `koanf:"ffmpeg"`
 	Scan           Scan     `koanf:"scan"`
@@ -59,6 +60,12 @@ type Cache struct {
 	Prefix        string        `koanf:"prefix" doc:"Begins every key in it, so that several installations can share one."`
 	ClientCaching bool          `koanf:"clientCaching" doc:"Let it tell this process which values changed (CLIENT TRACKING). Switch it off where a Dragonfly does not know that."`
 	Timeout       time.Duration `koanf:"timeout" doc:"How long it may take to answer; after the first that took longer nothing waits for it until it answers again."`
+}
+
+// Jobs is who hands jobs to processes.
+type Jobs struct {
+	URL    string `koanf:"url" secret:"url" doc:"redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss: with TLS) of a Dragonfly or Redis over which Asynq hands jobs to processes; they are kept in PostgreSQL until they are done. Dragonfly needs --default_lua_flags=allow-undeclared-keys, or --cluster_mode=emulated --lock_on_hashtags. Empty: River, in the database alone."`
+	Prefix string `koanf:"prefix" doc:"Begins the names of Asynq's queues, so that several installations can share a server: letters, digits, - and _."`
 }
 
 // Log is how the process speaks.
@@ -115,6 +122,7 @@ func Default() Config {
 	return Config{
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
 		Postgres: Postgres{MaxConns: 10, StatementTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
+		Jobs:     Jobs{Prefix: "revenge"},
 		Cache:    Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
 		Log:      Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2, Listen: "127.0.0.1:8587"}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
@@ -230,6 +238,9 @@ func (c Config) check() error {
 	require(c.Postgres.ConnLifetime >= time.Second, "postgres.connLifetime", "must be at least 1s")
 	kind, rest, _ := strings.Cut(c.Cache.URL, "://")
 	require(c.Cache.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "cache.url", "must begin with redis:// or rediss://")
+	kind, rest, _ = strings.Cut(c.Jobs.URL, "://")
+	require(c.Jobs.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "jobs.url", "must begin with redis:// or rediss://")
+	require(c.Jobs.URL == "" || scheme != "sqlite", "jobs.url", "must be empty with SQLite: Asynq hands out jobs that PostgreSQL keeps")
 	require(c.Cache.Prefix != "", "cache.prefix", "must not be empty")
 	require(c.Cache.Timeout >= time.Millisecond && c.Cache.Timeout <= 5*time.Second, "cache.timeout", "must be between 1ms and 5s")
 	require(oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level", "must be debug, info, warn or error")

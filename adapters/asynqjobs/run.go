@@ -1,0 +1,393 @@
+package asynqjobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/jobs"
+)
+
+const (
+	// grace is how long running jobs may go on after Stop before their ctx ends.
+	grace = 3 * time.Second
+	// lease is for how long a claim holds that nobody prolongs: then the job of a process that was killed, or stands still, is anybody's.
+	lease = 30 * time.Second
+	// beat is how often a process prolongs its claims and says that it lives.
+	beat = 5 * time.Second
+	// lost is what a job failed of whose process did not come back.
+	lost = "the process that ran it was lost"
+)
+
+// process is what works between Start and Stop.
+type process struct {
+	*Jobs
+	id          string
+	definitions map[jobs.Kind]jobs.Definition
+	kinds       []string
+	servers     []*asynq.Server // one for each queue, so that none takes another's workers
+	kick        chan struct{}
+
+	background context.Context // of the relay and the beat
+	stop       context.CancelFunc
+	group      sync.WaitGroup
+
+	working context.Context // of the handlers
+	hurry   context.CancelFunc
+	mu      sync.Mutex
+	claims  map[string]*claim // by the job's id
+	active  int               // tasks that are worked on
+}
+
+// claim is a job that runs here.
+type claim struct {
+	id     string
+	turn   int
+	cancel context.CancelFunc
+}
+
+// Start returns this process's own unfinished jobs to the queue and begins to work.
+func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedules []jobs.Schedule) (err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.running != nil {
+		return fault.New(fault.Internal, "jobs.started", "The job runner runs already.")
+	}
+	p := &process{Jobs: j, definitions: map[jobs.Kind]jobs.Definition{}, kick: make(chan struct{}, 1), claims: map[string]*claim{}}
+	if p.id, err = j.config.ID(); err != nil {
+		return err
+	}
+	for _, d := range definitions {
+		if d.Handler == nil || d.MaxAttempts < 1 || d.Timeout <= 0 {
+			return fault.New(fault.Internal, "jobs.definition", "The job kind %q needs a handler, attempts and a timeout.", d.Kind)
+		}
+		p.definitions[d.Kind] = d
+		p.kinds = append(p.kinds, string(d.Kind))
+	}
+	if err := p.begin(ctx, schedules); err != nil {
+		return fault.Wrap(err, fault.Unavailable, "jobs.start", "The job runner could not start.")
+	}
+	p.background, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.working, p.hurry = context.WithCancel(context.WithoutCancel(ctx))
+	for _, run := range []func(){p.relay, p.listen, p.beat, func() { p.schedule(schedules) }, p.sweep} {
+		p.group.Go(run)
+	}
+	for q, n := range j.workers() {
+		server := p.server(q, n)
+		if err := server.Start(asynq.HandlerFunc(p.process)); err != nil { // it was started before: never
+			return errors.Join(err, p.end(ctx))
+		}
+		p.servers = append(p.servers, server)
+	}
+	j.running = p
+	return nil
+}
+
+// begin takes back what an earlier process of this id left, and notes that this one runs. The first of all processes enqueues what is to run at a start.
+func (p *process) begin(ctx context.Context, schedules []jobs.Schedule) error {
+	workers, err := json.Marshal(p.workers())
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, p.config.Pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('revenge outbox'))"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, releaseOwn, p.id); err != nil {
+			return err
+		}
+		var first bool
+		if err := tx.QueryRow(ctx, alone, p.id).Scan(&first); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, beginProcess, p.id, p.config.Host, string(workers)); err != nil {
+			return err
+		}
+		for _, s := range schedules {
+			if first && s.AtStart {
+				if err := enqueueIn(ctx, tx, s.Job); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// server works on a queue's tasks, the most urgent first. How often and when a job is tried again is decided by the rows: to Asynq a task succeeds unless the database
+// is away.
+func (p *process) server(q jobs.Queue, workers int) *asynq.Server {
+	queues := map[string]int{}
+	for priority := 1; priority <= priorities; priority++ {
+		queues[p.taskQueue(q, priority)] = priorities + 1 - priority
+	}
+	return asynq.NewServerFromRedisClient(p.redis, asynq.Config{
+		Concurrency: workers, Queues: queues, StrictPriority: true,
+		BaseContext:       func() context.Context { return p.working },
+		TaskCheckInterval: 100 * time.Millisecond, DelayedTaskCheckInterval: time.Second,
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+		IsFailure:      func(error) bool { return false }, // tasks never run out of attempts
+		Logger:         quiet{p.config.Logger}, LogLevel: asynq.WarnLevel, ShutdownTimeout: grace,
+	})
+}
+
+// Stop takes no new jobs, lets running ones finish for a moment, then ends their ctx and returns them to the queue.
+func (j *Jobs) Stop(ctx context.Context) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.running == nil {
+		return nil
+	}
+	err := j.running.end(ctx)
+	j.running = nil
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "jobs.stop", "Jobs did not stop in time; they are taken up again at the next start.")
+	}
+	return nil
+}
+
+func (p *process) end(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, s := range p.servers {
+		all.Go(s.Stop)
+	}
+	all.Wait()
+	wait := func(d time.Duration) bool {
+		for deadline := time.Now().Add(d); p.works(); time.Sleep(10 * time.Millisecond) {
+			if ctx.Err() != nil || time.Now().After(deadline) {
+				return false
+			}
+		}
+		return true
+	}
+	if !wait(grace) {
+		p.hurry()
+	}
+	ended := wait(2 * grace)
+	p.hurry()
+	for _, s := range p.servers {
+		all.Go(s.Shutdown)
+	}
+	all.Wait()
+	p.stop()
+	p.group.Wait()
+	say, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if _, err := p.config.Pool.Exec(say, endProcess, p.id); err != nil {
+		p.config.Logger.WarnContext(ctx, "this process is listed for another minute", "error", err)
+	}
+	if !ended {
+		return errors.New("handlers go on")
+	}
+	return nil
+}
+
+// process runs the job of a task that Asynq delivers. Only where the database does not answer the task is tried again; whatever else becomes of the job is in
+// its row before Asynq forgets the task.
+func (p *process) process(ctx context.Context, task *asynq.Task) error {
+	id := string(task.Payload())
+	p.count(1)
+	defer p.count(-1)
+	var kind string
+	var payload []byte
+	var attempt, turn int
+	err := p.config.Pool.QueryRow(ctx, claimJob, id, p.id, lease).Scan(&kind, &payload, &attempt, &turn)
+	if errors.Is(err, pgx.ErrNoRows) { // nothing to do; what waits for the end of a pause, or its time, is handed over again then
+		_, err = p.config.Pool.Exec(ctx, takeBackThese, []string{id})
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	d, known := p.definitions[jobs.Kind(kind)]
+	if !known {
+		d = jobs.Definition{Kind: jobs.Kind(kind), MaxAttempts: 1, Timeout: time.Second, Handler: func(context.Context, jobs.Run) error {
+			return fmt.Errorf("no handler for %s", kind)
+		}}
+	}
+	running, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	c := &claim{id: id, turn: turn, cancel: cancel}
+	p.mu.Lock()
+	p.claims[id] = c
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.claims[id] == c {
+			delete(p.claims, id)
+		}
+	}()
+	if attempt > d.MaxAttempts {
+		err = jobs.Discard(errors.New(lost)) // each attempt so far took its process with it
+	} else {
+		err = p.handle(running, d, jobs.Run{ID: id, Kind: d.Kind, Payload: payload, Attempt: attempt, LastAttempt: attempt >= d.MaxAttempts, Report: p.reporter(c)})
+	}
+	p.record(c, d, attempt, err)
+	return nil
+}
+
+func (p *process) count(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active += n
+}
+
+func (p *process) works() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.active > 0
+}
+
+// handle turns a panic into a failure.
+func (p *process) handle(ctx context.Context, d jobs.Definition, run jobs.Run) (err error) {
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			p.config.Logger.ErrorContext(ctx, "a job panicked", "kind", run.Kind, "job", run.ID, "panic", trouble, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", trouble)
+		}
+	}()
+	return d.Handler(ctx, run)
+}
+
+// record writes the outcome, as long as the claim holds: while the database is away the lease decides who is to go on.
+func (p *process) record(c *claim, d jobs.Definition, attempt int, outcome error) {
+	statement, args := finishJob, []any{string(jobs.Done), c.id, c.turn}
+	after, again := jobs.Continued(outcome)
+	again = again || outcome != nil && p.working.Err() != nil // this process stops: the job goes on elsewhere or later, as if it had not begun
+	switch {
+	case outcome == nil:
+	case again:
+		statement, args = continueJob, []any{after, c.id, c.turn}
+	case jobs.Discarded(outcome) || attempt >= d.MaxAttempts:
+		statement, args = failJob, []any{outcome.Error(), c.id, c.turn}
+	default:
+		statement, args = retryJob, []any{outcome.Error(), c.id, c.turn, backoff(d, attempt)}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.background), lease)
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		_, err := p.config.Pool.Exec(ctx, statement, args...)
+		if err == nil {
+			break
+		}
+		p.config.Logger.WarnContext(ctx, "the outcome of a job could not be recorded", "job", c.id, "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.background.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+	if outcome != nil {
+		p.wake()
+	}
+}
+
+// backoff is the definition's, else exponential from 1 s to 10 min.
+func backoff(d jobs.Definition, attempt int) time.Duration {
+	if d.Backoff != nil {
+		return d.Backoff(attempt)
+	}
+	return min(time.Second<<min(attempt-1, 10), 10*time.Minute)
+}
+
+// reporter stores progress at most once a second, the last word always.
+func (p *process) reporter(c *claim) func(context.Context, int, int) {
+	var mu sync.Mutex
+	var last time.Time
+	return func(ctx context.Context, done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if done < total && time.Since(last) < time.Second {
+			return
+		}
+		last = time.Now()
+		if _, err := p.config.Pool.Exec(context.WithoutCancel(ctx), reportJob, done, c.id, c.turn, total); err != nil {
+			p.config.Logger.WarnContext(ctx, "progress of a job could not be stored", "job", c.id, "error", err)
+		}
+	}
+}
+
+// beat prolongs this process's claims, and ends what was cancelled or is somebody else's by now.
+func (p *process) beat() {
+	for p.every(beat) {
+		if err := p.prolong(); err != nil {
+			p.config.Logger.WarnContext(p.background, "other processes do not hear that this one runs jobs", "error", err)
+		}
+	}
+}
+
+func (p *process) prolong() error {
+	p.mu.Lock()
+	mine := make(map[string]*claim, len(p.claims))
+	for id, c := range p.claims {
+		mine[id] = c
+	}
+	p.mu.Unlock()
+	if _, err := p.config.Pool.Exec(p.background, beatProcess, p.id); err != nil {
+		return err
+	}
+	rows, err := p.config.Pool.Query(p.background, prolong, p.id, lease)
+	if err != nil {
+		return err
+	}
+	var id string
+	var turn int
+	var cancelling bool
+	if _, err := pgx.ForEachRow(rows, []any{&id, &turn, &cancelling}, func() error {
+		if c := mine[id]; c != nil && c.turn == turn && !cancelling {
+			delete(mine, id)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, c := range mine {
+		c.cancel()
+	}
+	return nil
+}
+
+// every waits and tells whether to go on.
+func (p *process) every(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.background.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// workers is how many jobs of each queue run at once here.
+func (j *Jobs) workers() map[jobs.Queue]int {
+	out := map[jobs.Queue]int{}
+	for _, q := range jobs.Queues() {
+		if out[q] = j.config.Workers[q]; out[q] == 0 {
+			out[q] = 2
+		}
+	}
+	return out
+}
+
+// quiet keeps Asynq's running commentary out of the log; its warnings stay. That a server is away is one line from the relay, not one from each of Asynq's
+// loops.
+type quiet struct{ to *slog.Logger }
+
+func (quiet) Debug(...any)     {}
+func (quiet) Info(...any)      {}
+func (q quiet) Warn(a ...any)  { q.to.Debug("asynq: " + fmt.Sprint(a...)) }
+func (q quiet) Error(a ...any) { q.to.Debug("asynq: " + fmt.Sprint(a...)) }
+func (q quiet) Fatal(a ...any) { q.to.Error("asynq: " + fmt.Sprint(a...)) }

@@ -1,0 +1,155 @@
+package asynqjobs
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The tables are the adapter's own, like River's, and outside the schema that both databases have in common. All times are the database's (R15). A change
+// of them only adds, so that the version before goes on beside.
+//
+// A row of outbox is handed over once handed_at is set, under task_id, and is back when it is not. turn counts the claims: what an earlier one
+// still does is recorded no more. While a job runs its process prolongs lease_until; after that the job is anybody's.
+const tables = `
+CREATE TABLE IF NOT EXISTS outbox (
+	id UUID PRIMARY KEY,
+	kind TEXT NOT NULL,
+	queue TEXT NOT NULL,
+	key TEXT NOT NULL,
+	payload JSONB NOT NULL,
+	priority SMALLINT NOT NULL,
+	state TEXT NOT NULL DEFAULT 'waiting',
+	attempt INTEGER NOT NULL DEFAULT 0,
+	turn INTEGER NOT NULL DEFAULT 0,
+	failures JSONB NOT NULL DEFAULT '[]',
+	done INTEGER NOT NULL DEFAULT 0,
+	total INTEGER NOT NULL DEFAULT 0,
+	process TEXT NOT NULL DEFAULT '',
+	task_id TEXT NOT NULL DEFAULT '',
+	cancelling BOOLEAN NOT NULL DEFAULT FALSE,
+	created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+	run_at TIMESTAMPTZ NOT NULL,
+	handed_at TIMESTAMPTZ,
+	started_at TIMESTAMPTZ,
+	lease_until TIMESTAMPTZ,
+	finished_at TIMESTAMPTZ
+);
+CREATE UNIQUE INDEX IF NOT EXISTS outbox_key ON outbox (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying');
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (priority, run_at) WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_handed ON outbox (handed_at) WHERE state IN ('waiting', 'retrying') AND handed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_running ON outbox (process) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS outbox_kind ON outbox (kind, key, id);
+CREATE INDEX IF NOT EXISTS outbox_state ON outbox (queue, state) WHERE state <> 'done';
+CREATE INDEX IF NOT EXISTS outbox_finished ON outbox (finished_at) WHERE finished_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS outbox_pause (queue TEXT PRIMARY KEY, paused_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE IF NOT EXISTS outbox_schedule (kind TEXT, key TEXT, slot BIGINT NOT NULL, PRIMARY KEY (kind, key));
+CREATE TABLE IF NOT EXISTS outbox_process (
+	id TEXT PRIMARY KEY,
+	host TEXT NOT NULL,
+	workers JSONB NOT NULL,
+	started_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+	seen_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);`
+
+// makeTables makes what is absent. Processes that start together wait for one another.
+func makeTables(ctx context.Context, pool *pgxpool.Pool) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('revenge outbox'))"); err != nil {
+			return err
+		}
+		var there, river bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('outbox_process') IS NOT NULL, to_regclass('river_process') IS NOT NULL").Scan(&there, &river); err != nil {
+			return err
+		}
+		if !there {
+			if _, err := tx.Exec(ctx, tables); err != nil {
+				return err
+			}
+		}
+		if !river {
+			return nil
+		}
+		_, err := tx.Exec(ctx, adoptRivers)
+		return err
+	})
+}
+
+// adoptRivers moves the unfinished jobs of an installation that used River until now, save those that a process of it runs.
+const adoptRivers = `WITH left_over AS (
+		UPDATE river_job j SET state = 'cancelled', finalized_at = now()
+		WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running'
+			AND NOT EXISTS (SELECT 1 FROM river_process p WHERE p.id = j.attempted_by[array_length(j.attempted_by, 1)] AND p.seen_at > extract(epoch FROM clock_timestamp()) * 1000000 - 60000000)
+		RETURNING kind, queue, args, priority, scheduled_at, created_at
+	) INSERT INTO outbox (id, kind, queue, key, payload, priority, run_at, created_at)
+		SELECT gen_random_uuid(), kind, queue, coalesce(args ->> 'key', ''), coalesce(args -> 'payload', '{}'), priority, scheduled_at, created_at FROM left_over
+		ON CONFLICT (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying') DO NOTHING`
+
+// channel is on which relays hear that a transaction with jobs was committed.
+const channel = "revenge_outbox"
+
+const (
+	// insertJobs tells the relays in the statement itself, so that no enqueuer can forget it.
+	insertJobs = `WITH added AS (
+			INSERT INTO outbox (id, kind, queue, key, payload, priority, run_at) VALUES %s
+			ON CONFLICT (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying') DO NOTHING RETURNING 1
+		) SELECT pg_notify('` + channel + `', '') FROM (SELECT 1 FROM added LIMIT 1) AS any_added`
+
+	// dueJobs are of queues that are not paused, and of kinds that the process knows: a newer version's wait for it.
+	dueJobs = `SELECT id::text, queue, priority, turn FROM outbox
+		WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND run_at <= clock_timestamp() AND kind = ANY($1) AND queue <> ALL (SELECT queue FROM outbox_pause)
+		ORDER BY priority, run_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+	handJobs = `UPDATE outbox SET handed_at = clock_timestamp(), task_id = given.task FROM unnest($1::uuid[], $2::text[]) AS given (id, task) WHERE outbox.id = given.id`
+	nextDue  = `SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND kind = ANY($1)
+		AND queue <> ALL (SELECT queue FROM outbox_pause)`
+	// takeBack makes the relay hand them over again.
+	takeBack       = `UPDATE outbox SET handed_at = NULL WHERE state IN ('waiting', 'retrying') AND handed_at IS NOT NULL`
+	takeBackThese  = takeBack + ` AND id = ANY($1::uuid[])`
+	handedLongAgo  = `SELECT id::text, queue, priority, task_id FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at < clock_timestamp() - interval '15 seconds' ORDER BY handed_at LIMIT 200`
+	stillHanded    = `UPDATE outbox SET handed_at = clock_timestamp() WHERE state IN ('waiting', 'retrying') AND id = ANY($1::uuid[])`
+	releaseExpired = `UPDATE outbox SET state = 'retrying', handed_at = NULL, lease_until = NULL, run_at = clock_timestamp(), failures = ` + withFailure + `
+		WHERE state = 'running' AND lease_until < clock_timestamp()`
+	releaseOwn = `UPDATE outbox SET state = 'waiting', handed_at = NULL, lease_until = NULL, attempt = greatest(attempt - 1, 0) WHERE state = 'running' AND process = $1`
+
+	// withFailure adds to a job's failures, of which the last 20 are kept. $1 is the text.
+	withFailure = `(SELECT coalesce(jsonb_agg(f ORDER BY n), '[]') FROM (
+			SELECT f, n FROM jsonb_array_elements(failures || jsonb_build_object('attempt', attempt, 'at', clock_timestamp(), 'error', $1::text)) WITH ORDINALITY AS all_of (f, n)
+			ORDER BY n DESC LIMIT 20) AS last_of)`
+
+	// claimJob has no row when the job is not to be run: finished, cancelled, running elsewhere, paused, or put off.
+	claimJob = `UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
+		WHERE id = $1::uuid AND state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND queue <> ALL (SELECT queue FROM outbox_pause)
+		RETURNING kind, payload, attempt, turn`
+	prolong = `UPDATE outbox SET lease_until = clock_timestamp() + $2::interval WHERE state = 'running' AND process = $1 RETURNING id::text, turn, cancelling`
+
+	// The outcomes. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
+	ofTurn      = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
+	finishJob   = `UPDATE outbox SET state = $1, finished_at = clock_timestamp(), lease_until = NULL` + ofTurn
+	failJob     = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' ELSE 'dead' END, finished_at = clock_timestamp(), lease_until = NULL, failures = ` + withFailure + ofTurn
+	retryJob    = `UPDATE outbox SET ` + goesOn + `'retrying' END, run_at = clock_timestamp() + $4::interval, failures = ` + withFailure + ofTurn
+	continueJob = `UPDATE outbox SET ` + goesOn + `'waiting' END, run_at = clock_timestamp() + $1::interval, attempt = greatest(attempt - 1, 0)` + ofTurn
+	goesOn      = `handed_at = NULL, lease_until = NULL, finished_at = CASE WHEN cancelling THEN clock_timestamp() END, state = CASE WHEN cancelling THEN 'cancelled' ELSE `
+	reportJob   = `UPDATE outbox SET done = $1, total = $4` + ofTurn
+	cancelJob   = `UPDATE outbox SET cancelling = TRUE, state = CASE state WHEN 'running' THEN 'running' ELSE 'cancelled' END, finished_at = CASE state WHEN 'running' THEN NULL ELSE clock_timestamp() END
+		WHERE id = $1::uuid AND state IN ('waiting', 'running', 'retrying') RETURNING state, task_id, queue, priority`
+	retryEnded = `UPDATE outbox SET state = 'waiting', attempt = 0, run_at = clock_timestamp(), handed_at = NULL, finished_at = NULL, cancelling = FALSE
+		WHERE id = $1::uuid AND state IN ('dead', 'cancelled') RETURNING pg_notify('` + channel + `', '')`
+	deleteJob = `DELETE FROM outbox WHERE id = $1::uuid AND state <> 'running' RETURNING task_id, queue, priority`
+
+	// forgetFinished removes some; $1 is for how long jobs are kept that ended well or were cancelled.
+	forgetFinished = `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE finished_at < clock_timestamp() - $1::interval AND state IN ('done', 'cancelled')
+		OR finished_at < clock_timestamp() - interval '7 days' AND state = 'dead' LIMIT 2000)`
+
+	// nextSlot has a row for the one process that begins a slot of a schedule. A schedule that was never seen begins with the slot that comes.
+	nextSlot = `INSERT INTO outbox_schedule AS s (kind, key, slot) VALUES ($1, $2, floor(extract(epoch FROM clock_timestamp()) / $3::float8)::bigint)
+		ON CONFLICT (kind, key) DO UPDATE SET slot = excluded.slot WHERE s.slot < excluded.slot RETURNING xmax <> 0`
+
+	beginProcess = `INSERT INTO outbox_process (id, host, workers) VALUES ($1, $2, $3::jsonb)
+		ON CONFLICT (id) DO UPDATE SET host = excluded.host, workers = excluded.workers, started_at = excluded.started_at, seen_at = excluded.seen_at`
+	beatProcess = `UPDATE outbox_process SET seen_at = clock_timestamp() WHERE id = $1`
+	endProcess  = `DELETE FROM outbox_process WHERE id = $1 OR seen_at < clock_timestamp() - interval '1 day'`
+	alone       = `SELECT NOT EXISTS (SELECT 1 FROM outbox_process WHERE id <> $1 AND seen_at > clock_timestamp() - interval '1 minute')`
+	processes   = `SELECT p.id, p.host, p.workers, p.started_at, p.seen_at, (SELECT count(*) FROM outbox o WHERE o.state = 'running' AND o.process = p.id) FROM outbox_process p
+		WHERE p.seen_at > clock_timestamp() - interval '1 minute' ORDER BY p.id COLLATE "C"`
+)
