@@ -183,7 +183,9 @@ func TestProcessesThatMakeTheMonthsTogetherMakeEachOnce(t *testing.T) {
 	}
 	all.Wait()
 	s := openAt(t, dsn)
-	if err := s.Update(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Activity.Provide(ctx, begin, begin.AddDate(0, 2, 0)) }); err != nil {
+	if err := s.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		return tx.Activity.Provide(ctx, begin, begin.AddDate(0, 2, 0))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for n, want := range written {

@@ -54,7 +54,7 @@ func (s *statement) and(clauses ...clause) {
 }
 
 // each runs a statement and hands each row's Scan over.
-func (b base) each(ctx context.Context, s *statement, row func(scan func(...any) error) error) error {
+func (b base) each(ctx context.Context, s *statement, row func(scan func(...any) error) error) (err error) {
 	r, outside := b.db.(reading)
 	if !outside {
 		return eachRow(b.db.QueryContext(ctx, s.String(), s.args...))(row)
@@ -66,7 +66,7 @@ func (b base) each(ctx context.Context, s *statement, row func(scan func(...any)
 		return eachRow(r.DB.QueryContext(ctx, s.String(), s.args...))(row)
 	}
 	start := time.Now()
-	defer func() { r.store.ran(ctx, start, s.String()) }()
+	defer func() { r.store.ran(ctx, start, s.String(), err) }()
 	if b.postgres {
 		return r.store.eachOfPostgres(ctx, s, row)
 	}

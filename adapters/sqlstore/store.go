@@ -17,6 +17,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/revenge-media/revenge/adapters/sqlstore/postgres"
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlite"
@@ -50,6 +51,8 @@ type Config struct {
 	SlowQuery time.Duration
 	// BeforeMigration backs the database up, which is not changed when that fails; it is not asked for an empty one. nil copies a SQLite file beside itself.
 	BeforeMigration func(ctx context.Context, s *Store) error
+	// Tracer makes a span of each statement, without its values, within a trace that is there; nil makes none.
+	Tracer trace.Tracer
 	// AcquireTimeout bounds the wait for a connection (SQLite: for the right to write, in this process or among several); 0 means 5 s.
 	// After it the store is Unavailable.
 	AcquireTimeout time.Duration

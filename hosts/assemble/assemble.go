@@ -53,6 +53,8 @@ type Options struct {
 	Now func() time.Time
 	// MailRoots are the authorities that mail servers' certificates come from; nil is the system's.
 	MailRoots *x509.CertPool
+	// Tracing gets spans of requests, jobs and statements, and is closed with the App; nil traces nothing.
+	Tracing *telemetry.Tracing
 }
 
 // App is a wired server that is not serving yet.
@@ -70,6 +72,7 @@ type App struct {
 
 	database *sqlstore.Store
 	outbound *telemetry.Outbound
+	tracing  *telemetry.Tracing
 	closers  []func() error
 }
 
@@ -91,13 +94,14 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if o.Metadata == nil {
 		o.Metadata = nfo.New()
 	}
-	opening := &App{Config: c, Logger: o.Logger, Version: o.Version, outbound: telemetry.NewOutbound()}
+	opening := &App{Config: c, Logger: o.Logger, Version: o.Version, outbound: telemetry.NewOutbound(), tracing: o.Tracing}
 	app = opening
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opening.Close()) // app is nil by then
 		}
 	}()
+	app.closes(o.Tracing.Close)
 	if err := unrestored(c); err != nil {
 		return nil, err
 	}
@@ -119,7 +123,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	app.closes(shared.close)
 	database := sqlstore.Config{
 		DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery, BeforeMigration: beforeUpgrade(c, o),
-		StatementTimeout: c.Postgres.StatementTimeout, ConnLifetime: c.Postgres.ConnLifetime,
+		StatementTimeout: c.Postgres.StatementTimeout, ConnLifetime: c.Postgres.ConnLifetime, Tracer: o.Tracing.Tracer(),
 	}
 	if _, embedded := sqliteFile(c); !embedded {
 		database.MaxConns = c.Postgres.MaxConns

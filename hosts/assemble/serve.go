@@ -37,7 +37,7 @@ func (a *App) face(figures *telemetry.Metrics) (*httpd.Server, error) {
 		a.Logger.Warn("this program was built without the web UI; it serves the API alone")
 		files = nil
 	}
-	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies, Metrics: figures})
+	return httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Web: files, Version: a.Version, TrustedProxies: proxies, Metrics: figures, Tracing: a.tracing})
 }
 
 // Metrics are those of this process: its core's, and its requests to other servers.
@@ -65,7 +65,7 @@ func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
 		return err
 	}
 	figures := a.Metrics()
-	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version, Metrics: figures})
+	face, err := httpd.New(httpd.Config{Core: a.Core, Logger: a.Logger, Version: a.Version, Metrics: figures, Tracing: a.tracing})
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (a *App) several() error {
 }
 
 func (a *App) worker(figures *telemetry.Metrics) *worker.Worker {
-	return worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures})
+	return worker.New(a.Core, worker.Config{Logger: a.Logger, Watch: a.Config.Scan.Watch, Rest: a.rest, Metrics: figures, Tracing: a.tracing})
 }
 
 func listen(ctx context.Context, address, setting string) (net.Listener, error) {

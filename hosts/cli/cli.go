@@ -18,6 +18,7 @@ import (
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/assemble"
 	"github.com/revenge-media/revenge/hosts/config"
+	"github.com/revenge-media/revenge/hosts/telemetry"
 )
 
 // Version is set when a release is linked.
@@ -189,18 +190,24 @@ func (r *run) logger(c config.Log) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(r.program.Stderr, options))
 }
 
-// open assembles the program for a command that works on the database itself.
-func (r *run) open(overrides map[string]any) (*assemble.App, error) {
+// open assembles the program for a command that works on the database itself, or serves: then under a name, by which it is known to a collector of traces.
+func (r *run) open(overrides map[string]any, service string) (*assemble.App, error) {
 	c, err := r.load(overrides)
 	if err != nil {
 		return nil, err
 	}
-	return assemble.Open(r.ctx, c, assemble.Options{Logger: r.logger(c.Log), Version: version()})
+	options := assemble.Options{Logger: r.logger(c.Log), Version: version()}
+	if service != "" && config.Traced(r.program.Environ) {
+		if options.Tracing, err = telemetry.NewTracing(r.ctx, service, version(), options.Logger); err != nil {
+			return nil, err
+		}
+	}
+	return assemble.Open(r.ctx, c, options)
 }
 
 // with runs fn on an open program and closes it.
 func (r *run) with(fn func(*assemble.App) error) (err error) {
-	app, err := r.open(nil)
+	app, err := r.open(nil, "")
 	if err != nil {
 		return err
 	}

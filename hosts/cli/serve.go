@@ -25,7 +25,7 @@ func (c *serveCommand) Run(r *run) (err error) {
 	if c.Listen != "" {
 		overrides["listen"] = c.Listen
 	}
-	app, err := r.open(overrides)
+	app, err := r.open(overrides, "revenge")
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (c *httpdCommand) Run(r *run) (err error) {
 	if c.Listen != "" {
 		overrides["listen"] = c.Listen
 	}
-	app, err := r.open(overrides)
+	app, err := r.open(overrides, "revenge-httpd")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *workerCommand) Run(r *run) (err error) {
 	if c.Listen != "" {
 		overrides["workers.listen"] = c.Listen
 	}
-	app, err := r.open(overrides)
+	app, err := r.open(overrides, "revenge-worker")
 	if err != nil {
 		return err
 	}

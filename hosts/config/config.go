@@ -284,6 +284,18 @@ func (c Config) Proxies() ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// Traced tells whether an environment names a collector of traces by the variables of OpenTelemetry
+// (opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables), which the exporter reads by itself.
+func Traced(environ []string) bool {
+	value := map[string]string{}
+	for _, entry := range environ {
+		name, v, _ := strings.Cut(entry, "=")
+		value[name] = v
+	}
+	return (value["OTEL_EXPORTER_OTLP_ENDPOINT"] != "" || value["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] != "") &&
+		!strings.EqualFold(value["OTEL_SDK_DISABLED"], "true") && value["OTEL_TRACES_EXPORTER"] != "none"
+}
+
 func oneOf(s string, all ...string) bool {
 	for _, a := range all {
 		if s == a {

@@ -73,10 +73,19 @@ func (s *Server) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// observed logs and measures every request by its route's pattern, never by its path, which may hold a token.
+// probes come every few seconds from every balancer and are not worth a trace.
+var probes = map[string]bool{"/healthz": true, "/readyz": true, "/startupz": true}
+
+func untraced(string, int, string) {}
+
+// observed logs, traces and measures every request by its route's pattern, never by its path, which may hold a token.
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
+		ended := untraced
+		if s.tracing != nil && !probes[r.URL.Path] {
+			r, ended = s.tracing.Request(r, s.fromTrustedProxy(r))
+		}
 		next.ServeHTTP(w, r)
 		answer := exchangeOf(r.Context()).answer
 		route := chi.RouteContext(r.Context()).RoutePattern()
@@ -89,6 +98,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		}
 		took := time.Since(start)
 		s.metrics.Request(r.Method, route, status, took)
+		ended(route, status, requestID(r.Context()))
 		level := slog.LevelDebug
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelWarn

@@ -33,6 +33,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Heartbeat is how often an idle event stream says that it lives and checks that its session still does; 0 is 15 s.
 	Heartbeat time.Duration
+	// Tracing makes a span of every request but probes; nil makes none.
+	Tracing *telemetry.Tracing
 	// Metrics are the process's own, where it shows more than requests; nil makes new ones.
 	Metrics *telemetry.Metrics
 }
@@ -48,6 +50,7 @@ type Server struct {
 	proxies   []netip.Prefix
 	webui     *webui
 	metrics   *telemetry.Metrics
+	tracing   *telemetry.Tracing
 	version   string
 	heartbeat time.Duration
 }
@@ -60,7 +63,7 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		core: config.Core, logger: config.Logger, router: chi.NewRouter(), routes: map[string]domain.Permission{}, inLibrary: map[string]bool{},
-		proxies: config.TrustedProxies, webui: ui, metrics: config.Metrics, version: config.Version, heartbeat: config.Heartbeat,
+		proxies: config.TrustedProxies, webui: ui, metrics: config.Metrics, tracing: config.Tracing, version: config.Version, heartbeat: config.Heartbeat,
 	}
 	if s.metrics == nil {
 		s.metrics = telemetry.New(config.Core, nil)
@@ -142,7 +145,7 @@ func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 // Operations returns the probes and the metrics alone, for a process that serves nothing else.
 func (s *Server) Operations() http.Handler {
 	mux := http.NewServeMux()
-	for _, probe := range []string{"/healthz", "/readyz", "/startupz"} {
+	for probe := range probes {
 		mux.Handle("GET "+probe, s.router)
 	}
 	mux.Handle("GET /metrics", s.Metrics())

@@ -44,12 +44,17 @@ var methods = map[string]bool{
 	http.MethodOptions: true, http.MethodConnect: true, http.MethodTrace: true,
 }
 
+// methodOf bounds how many names of methods there are.
+func methodOf(method string) string {
+	if methods[method] {
+		return method
+	}
+	return "other"
+}
+
 // Request counts a request that was answered; route is its pattern, which bounds how many there are.
 func (m *Metrics) Request(method, route string, status int, took time.Duration) {
-	if !methods[method] {
-		method = "other"
-	}
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	m.requests.WithLabelValues(methodOf(method), route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
 // Handler shows the metrics in Prometheus' formats. It belongs on a listener that is not public.

@@ -19,6 +19,8 @@ type Config struct {
 	Rest func()
 	// Metrics count and time the jobs; nil counts nothing.
 	Metrics *telemetry.Metrics
+	// Tracing makes a span of every run of a job; nil makes none.
+	Tracing *telemetry.Tracing
 }
 
 // Worker is the background work of one process.
@@ -38,7 +40,7 @@ func New(c *core.Core, config Config) *Worker {
 // Start begins with what an earlier process left behind.
 func (w *Worker) Start(ctx context.Context) error {
 	ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := w.core.Jobs.Start(ctx, w.rest.after(w.config.Metrics.Jobs(w.core.Definitions())), w.core.Schedules()); err != nil {
+	if err := w.core.Jobs.Start(ctx, w.rest.after(w.config.Metrics.Jobs(w.config.Tracing.Jobs(w.core.Definitions()))), w.core.Schedules()); err != nil {
 		return err
 	}
 	if w.config.Watch {
