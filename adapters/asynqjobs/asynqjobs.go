@@ -93,6 +93,8 @@ func Open(ctx context.Context, config Config) (*Jobs, error) {
 	if err := makeTables(ctx, config.Pool); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "jobs.open", "The job queue's tables could not be opened or brought up to date.")
 	}
+	// Nobody waits long for a server that stands still: what it would be told is in the rows.
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.MaxRetries = 2*time.Second, 2*time.Second, 2*time.Second, 1
 	j := &Jobs{config: config, redis: redis.NewClient(options)}
 	j.client, j.inspect = asynq.NewClientFromRedisClient(j.redis), asynq.NewInspectorFromRedisClient(j.redis)
 	return j, nil

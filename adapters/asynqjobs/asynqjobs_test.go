@@ -21,24 +21,29 @@ func TestConformance(t *testing.T) {
 	jobstest.Run(t, func(t *testing.T) jobstest.Harness {
 		i := newInstallation(t)
 		db := stdlib.OpenDBFromPool(i.pool)
+		t.Cleanup(func() { db.Close() })
 		return jobstest.Harness{
 			Open: func(t *testing.T) jobs.Runner { return i.open(t, "me") },
 			InTx: func(ctx context.Context, runner jobs.Runner, fn func(jobs.Enqueuer) error) error {
-				tx, err := db.BeginTx(ctx, nil)
-				if err != nil {
-					return err
-				}
-				defer tx.Rollback()
-				if err := fn(bound{runner.(*asynqjobs.Jobs).Transactional(), tx}); err != nil {
-					return err
-				}
-				return tx.Commit()
+				return inTransaction(ctx, db, runner.(*asynqjobs.Jobs), fn)
 			},
 			Abandon: func(t *testing.T, id string) {
 				i.exec(t, `UPDATE outbox SET state = 'running', attempt = 1, turn = 1, process = 'me', started_at = now(), lease_until = now() + interval '1 hour' WHERE id = $1`, id)
 			},
 		}
 	})
+}
+
+func inTransaction(ctx context.Context, db *sql.DB, j *asynqjobs.Jobs, fn func(jobs.Enqueuer) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := fn(bound{j.Transactional(), tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 type bound struct {
@@ -86,9 +91,25 @@ func newInstallation(t *testing.T) *installation {
 	return &installation{pool, cache, domain.NewID().String()}
 }
 
+// open returns a runner of a process of this id, as one that starts anew would.
 func (i *installation) open(t *testing.T, id string) *asynqjobs.Jobs {
 	t.Helper()
-	j, err := asynqjobs.Open(t.Context(), asynqjobs.Config{Pool: i.pool, URL: i.url, Prefix: i.prefix, ID: func() (string, error) { return id, nil }, Host: "here"})
+	return i.with(t, asynqjobs.Config{ID: func() (string, error) { return id, nil }})
+}
+
+// one is open for a process that runs one job of a queue at a time.
+func (i *installation) one(t *testing.T, id string) *asynqjobs.Jobs {
+	t.Helper()
+	return i.with(t, asynqjobs.Config{
+		ID:      func() (string, error) { return id, nil },
+		Workers: map[jobs.Queue]int{jobs.QueueDefault: 1, jobs.QueueScan: 1, jobs.QueueMedia: 1},
+	})
+}
+
+func (i *installation) with(t *testing.T, c asynqjobs.Config) *asynqjobs.Jobs {
+	t.Helper()
+	c.Pool, c.URL, c.Prefix, c.Host = i.pool, i.url, i.prefix, "here"
+	j, err := asynqjobs.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func (p *process) sweep() {
 }
 
 func (p *process) takeUp(ctx context.Context) error {
-	tag, err := p.config.Pool.Exec(ctx, releaseExpired, lost)
+	tag, err := p.config.Pool.Exec(ctx, releaseExpired, lost, mostLosses)
 	if err == nil && tag.RowsAffected() > 0 {
 		p.config.Logger.WarnContext(ctx, "jobs of processes that were lost are taken up", "jobs", tag.RowsAffected())
 		p.wake()

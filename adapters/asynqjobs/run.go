@@ -24,8 +24,9 @@ const (
 	lease = 30 * time.Second
 	// beat is how often a process prolongs its claims and says that it lives.
 	beat = 5 * time.Second
-	// lost is what a job failed of whose process did not come back.
-	lost = "the process that ran it was lost"
+	// lost is what a job failed of whose process did not come back, and mostLosses how many in a row are too many.
+	lost       = "the process that ran it was lost"
+	mostLosses = 20
 )
 
 // process is what works between Start and Stop.
@@ -227,12 +228,8 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 			delete(p.claims, id)
 		}
 	}()
-	if attempt > d.MaxAttempts {
-		err = jobs.Discard(errors.New(lost)) // each attempt so far took its process with it
-	} else {
-		err = p.handle(running, d, jobs.Run{ID: id, Kind: d.Kind, Payload: payload, Attempt: attempt, LastAttempt: attempt >= d.MaxAttempts, Report: p.reporter(c)})
-	}
-	p.record(c, d, attempt, err)
+	run := jobs.Run{ID: id, Kind: d.Kind, Payload: payload, Attempt: attempt, LastAttempt: attempt >= d.MaxAttempts, Report: p.reporter(c)}
+	p.record(c, d, attempt, p.handle(running, d, run))
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 // of them only adds, so that the version before goes on beside.
 //
 // A row of outbox is handed over once handed_at is set, under task_id, and is back when it is not. turn counts the claims: what an earlier one
-// still does is recorded no more. While a job runs its process prolongs lease_until; after that the job is anybody's.
+// still does is recorded no more. losses counts the processes in a row that were lost with the job. While a job runs its process prolongs lease_until; after that the job is anybody's.
 const tables = `
 CREATE TABLE IF NOT EXISTS outbox (
 	id UUID PRIMARY KEY,
@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 	state TEXT NOT NULL DEFAULT 'waiting',
 	attempt INTEGER NOT NULL DEFAULT 0,
 	turn INTEGER NOT NULL DEFAULT 0,
+	losses INTEGER NOT NULL DEFAULT 0,
 	failures JSONB NOT NULL DEFAULT '[]',
 	done INTEGER NOT NULL DEFAULT 0,
 	total INTEGER NOT NULL DEFAULT 0,
@@ -104,11 +105,13 @@ const (
 	nextDue  = `SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND kind = ANY($1)
 		AND queue <> ALL (SELECT queue FROM outbox_pause)`
 	// takeBack makes the relay hand them over again.
-	takeBack       = `UPDATE outbox SET handed_at = NULL WHERE state IN ('waiting', 'retrying') AND handed_at IS NOT NULL`
-	takeBackThese  = takeBack + ` AND id = ANY($1::uuid[])`
-	handedLongAgo  = `SELECT id::text, queue, priority, task_id FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at < clock_timestamp() - interval '15 seconds' ORDER BY handed_at LIMIT 200`
-	stillHanded    = `UPDATE outbox SET handed_at = clock_timestamp() WHERE state IN ('waiting', 'retrying') AND id = ANY($1::uuid[])`
-	releaseExpired = `UPDATE outbox SET state = 'retrying', handed_at = NULL, lease_until = NULL, run_at = clock_timestamp(), failures = ` + withFailure + `
+	takeBack      = `UPDATE outbox SET handed_at = NULL WHERE state IN ('waiting', 'retrying') AND handed_at IS NOT NULL`
+	takeBackThese = takeBack + ` AND id = ANY($1::uuid[])`
+	handedLongAgo = `SELECT id::text, queue, priority, task_id FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at < clock_timestamp() - interval '15 seconds' ORDER BY handed_at LIMIT 200`
+	stillHanded   = `UPDATE outbox SET handed_at = clock_timestamp() WHERE state IN ('waiting', 'retrying') AND id = ANY($1::uuid[])`
+	// releaseExpired counts no attempt; a job that takes one process after another with it ($2 of them) is dead all the same.
+	releaseExpired = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' WHEN losses + 1 >= $2 THEN 'dead' ELSE 'waiting' END, losses = losses + 1, attempt = greatest(attempt - 1, 0),
+		finished_at = CASE WHEN cancelling OR losses + 1 >= $2 THEN clock_timestamp() END, handed_at = NULL, lease_until = NULL, failures = ` + withFailure + `
 		WHERE state = 'running' AND lease_until < clock_timestamp()`
 	releaseOwn = `UPDATE outbox SET state = 'waiting', handed_at = NULL, lease_until = NULL, attempt = greatest(attempt - 1, 0) WHERE state = 'running' AND process = $1`
 
@@ -128,12 +131,12 @@ const (
 	finishJob   = `UPDATE outbox SET state = $1, finished_at = clock_timestamp(), lease_until = NULL` + ofTurn
 	failJob     = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' ELSE 'dead' END, finished_at = clock_timestamp(), lease_until = NULL, failures = ` + withFailure + ofTurn
 	retryJob    = `UPDATE outbox SET ` + goesOn + `'retrying' END, run_at = clock_timestamp() + $4::interval, failures = ` + withFailure + ofTurn
-	continueJob = `UPDATE outbox SET ` + goesOn + `'waiting' END, run_at = clock_timestamp() + $1::interval, attempt = greatest(attempt - 1, 0)` + ofTurn
+	continueJob = `UPDATE outbox SET ` + goesOn + `'waiting' END, run_at = clock_timestamp() + $1::interval, attempt = greatest(attempt - 1, 0), losses = 0` + ofTurn
 	goesOn      = `handed_at = NULL, lease_until = NULL, finished_at = CASE WHEN cancelling THEN clock_timestamp() END, state = CASE WHEN cancelling THEN 'cancelled' ELSE `
 	reportJob   = `UPDATE outbox SET done = $1, total = $4` + ofTurn
 	cancelJob   = `UPDATE outbox SET cancelling = TRUE, state = CASE state WHEN 'running' THEN 'running' ELSE 'cancelled' END, finished_at = CASE state WHEN 'running' THEN NULL ELSE clock_timestamp() END
 		WHERE id = $1::uuid AND state IN ('waiting', 'running', 'retrying') RETURNING state, task_id, queue, priority`
-	retryEnded = `UPDATE outbox SET state = 'waiting', attempt = 0, run_at = clock_timestamp(), handed_at = NULL, finished_at = NULL, cancelling = FALSE
+	retryEnded = `UPDATE outbox SET state = 'waiting', attempt = 0, losses = 0, run_at = clock_timestamp(), handed_at = NULL, finished_at = NULL, cancelling = FALSE
 		WHERE id = $1::uuid AND state IN ('dead', 'cancelled') RETURNING pg_notify('` + channel + `', '')`
 	deleteJob = `DELETE FROM outbox WHERE id = $1::uuid AND state <> 'running' RETURNING task_id, queue, priority`
 
