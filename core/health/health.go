@@ -52,9 +52,10 @@ type Deps struct {
 
 // Service answers probes.
 type Service struct {
-	deps    Deps
-	since   time.Time // when it was made
-	started atomic.Bool
+	deps     Deps
+	since    time.Time // when it was made
+	started  atomic.Bool
+	stopping atomic.Bool
 }
 
 // New returns a Service that is not started yet.
@@ -62,6 +63,9 @@ func New(deps Deps) *Service { return &Service{deps: deps, since: deps.Now()} }
 
 // MarkStarted says that migrations are applied and workers run.
 func (s *Service) MarkStarted() { s.started.Store(true) }
+
+// MarkStopping says that this process is about to go: it answers, and is not to be asked any more.
+func (s *Service) MarkStopping() { s.stopping.Store(true) }
 
 // Started tells whether MarkStarted was called.
 func (s *Service) Started() bool { return s.started.Load() }
@@ -86,6 +90,9 @@ func (s *Service) Ready(ctx context.Context) Report {
 		checks = append(checks, dependency{"cache", Degraded, func(ctx context.Context) (string, error) { _, err := s.deps.Shared.Ping(ctx); return "", err }})
 	}
 	report := Report{Status: OK}
+	if s.stopping.Load() {
+		report = Report{Status: Down, Checks: []Check{{Name: "process", Status: Down, Detail: "it is stopping"}}}
+	}
 	for _, c := range checks {
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		start := time.Now()

@@ -15,7 +15,7 @@ import (
 	"github.com/revenge-media/revenge/web"
 )
 
-// drain is how long a graceful stop may take in all; SPEC 2 allows 30 s.
+// drain is how long a graceful stop may take in all, Config.ShutdownDelay included; SPEC 2 allows 30 s.
 const drain = 25 * time.Second
 
 // Handler returns the API and the web UI, to be mounted at the root of a host of one's own.
@@ -87,6 +87,7 @@ func (a *App) Work(ctx context.Context, ready func(net.Addr)) error {
 	}
 	failure := ended(ctx, failed)
 	a.Logger.Info("stopping")
+	a.Core.Health.MarkStopping()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	return errors.Join(failure, work.Stop(deadline)) // probes are answered until the last job is back
@@ -117,10 +118,14 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 func ended(ctx context.Context, failed <-chan error) error {
 	select {
 	case err := <-failed:
-		return fault.Wrap(err, fault.Unavailable, "serve.failed", "The server stopped by itself.")
+		return stopped(err)
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+func stopped(err error) error {
+	return fault.Wrap(err, fault.Unavailable, "serve.failed", "The server stopped by itself.")
 }
 
 // serve answers requests, and runs jobs where work is not nil.
@@ -152,8 +157,16 @@ func (a *App) serve(ctx context.Context, figures *telemetry.Metrics, work *worke
 	}
 	failure := ended(ctx, failed)
 	a.Logger.Info("stopping")
+	a.Core.Health.MarkStopping()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
+	if failure == nil {
+		select { // until proxies have seen it; what they send meanwhile is answered
+		case <-time.After(a.Config.ShutdownDelay):
+		case err := <-failed:
+			failure = stopped(err)
+		}
+	}
 	// Event streams never end by themselves; whoever plays gets the time to reach the end of a segment.
 	ending := time.AfterFunc(drain/5, endStreams)
 	defer ending.Stop()

@@ -26,25 +26,26 @@ import (
 
 // Config is every setting of a process. The tags are the keys and the reference.
 type Config struct {
-	DataDir        string   `koanf:"dataDir" doc:"Folder of the database, the secret key and, unless set apart, the cache."`
-	CacheDir       string   `koanf:"cacheDir" doc:"Folder of what can be made again: indexes, pictures, encoded sound. Empty: cache in dataDir."`
-	CacheSize      int64    `koanf:"cacheSize" doc:"Most bytes that cacheDir may hold; the least recently used go first."`
-	Database       string   `koanf:"database" secret:"url" doc:"sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Empty: sqlite:revenge.db in dataDir."`
-	Listen         string   `koanf:"listen" doc:"Address of the web UI and the API; without a host it is reachable on the local network."`
-	MetricsListen  string   `koanf:"metricsListen" doc:"Address of GET /metrics; empty switches it off. Keep it away from the public."`
-	BaseURL        string   `koanf:"baseURL" doc:"Address under which people reach this server, for printed links. Empty: derived from listen."`
-	TrustedProxies []string `koanf:"trustedProxies" doc:"Networks (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."`
-	SecretKeyFile  string   `koanf:"secretKeyFile" doc:"File with the key that seals secrets in the database; made at first start. Empty: secret.key in dataDir. Back it up apart from the database."`
-	Postgres       Postgres `koanf:"postgres"`
-	Cache          Cache    `koanf:"cache"`
-	Jobs           Jobs     `koanf:"jobs"`
-	Log            Log      `koanf:"log"`
-	FFmpeg         FFmpeg   `koanf:"ffmpeg"`
-	Scan           Scan     `koanf:"scan"`
-	Workers        Workers  `koanf:"workers"`
-	Encode         Encode   `koanf:"encode"`
-	Auth           Auth     `koanf:"auth"`
-	Backup         Backup   `koanf:"backup"`
+	DataDir        string        `koanf:"dataDir" doc:"Folder of the database, the secret key and, unless set apart, the cache."`
+	CacheDir       string        `koanf:"cacheDir" doc:"Folder of what can be made again: indexes, pictures, encoded sound. Empty: cache in dataDir."`
+	CacheSize      int64         `koanf:"cacheSize" doc:"Most bytes that cacheDir may hold; the least recently used go first."`
+	Database       string        `koanf:"database" secret:"url" doc:"sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Empty: sqlite:revenge.db in dataDir."`
+	Listen         string        `koanf:"listen" doc:"Address of the web UI and the API; without a host it is reachable on the local network."`
+	ShutdownDelay  time.Duration `koanf:"shutdownDelay" doc:"How long a process that is asked to stop goes on answering, with 503 on /readyz, so that a proxy sends requests elsewhere before it stops; at most 15s. Behind a proxy: a little more than the time between its looks."`
+	MetricsListen  string        `koanf:"metricsListen" doc:"Address of GET /metrics; empty switches it off. Keep it away from the public."`
+	BaseURL        string        `koanf:"baseURL" doc:"Address under which people reach this server, for printed links. Empty: derived from listen."`
+	TrustedProxies []string      `koanf:"trustedProxies" doc:"Networks (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."`
+	SecretKeyFile  string        `koanf:"secretKeyFile" doc:"File with the key that seals secrets in the database; made at first start. Empty: secret.key in dataDir. Back it up apart from the database."`
+	Postgres       Postgres      `koanf:"postgres"`
+	Cache          Cache         `koanf:"cache"`
+	Jobs           Jobs          `koanf:"jobs"`
+	Log            Log           `koanf:"log"`
+	FFmpeg         FFmpeg        `koanf:"ffmpeg"`
+	Scan           Scan          `koanf:"scan"`
+	Workers        Workers       `koanf:"workers"`
+	Encode         Encode        `koanf:"encode"`
+	Auth           Auth          `koanf:"auth"`
+	Backup         Backup        `koanf:"backup"`
 }
 
 // Postgres bounds what this process asks of PostgreSQL.
@@ -232,6 +233,7 @@ func (c Config) check() error {
 	require(c.DataDir != "", "dataDir", "must not be empty")
 	require(strings.Contains(c.Listen, ":"), "listen", "must be HOST:PORT or :PORT")
 	require(strings.Contains(c.Workers.Listen, ":"), "workers.listen", "must be HOST:PORT or :PORT")
+	require(c.ShutdownDelay >= 0 && c.ShutdownDelay <= 15*time.Second, "shutdownDelay", "must be between 0 and 15s")
 	require(c.CacheSize >= 100<<20, "cacheSize", "must be at least 100 MiB (104857600)")
 	require(c.Postgres.MaxConns >= 4 && c.Postgres.MaxConns <= 1000, "postgres.maxConns", "must be between 4 and 1000")
 	require(c.Postgres.StatementTimeout >= 100*time.Millisecond && c.Postgres.StatementTimeout <= time.Hour, "postgres.statementTimeout", "must be between 100ms and 1h")
