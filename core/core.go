@@ -224,7 +224,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Store: d.Store, Access: c.Access, Sessions: c.Sessions, Keys: c.APIKeys, Activity: c.Activity, Files: d.Files, Blobs: d.Blobs, Cache: d.Cache, Shared: d.Shared, Packager: d.Packager, Transcoder: d.Transcode,
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
-	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health, Shared: d.Shared})
+	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health, Shared: d.Shared, Now: d.Now})
 	if err := c.Auth.Start(ctx); err != nil {
 		return nil, err
 	}

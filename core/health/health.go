@@ -3,6 +3,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -46,17 +47,19 @@ type Deps struct {
 	Shared cache.Shared
 	// Mail says whether mails can be sent and what became of the last one.
 	Mail func(context.Context) (string, error)
+	Now  func() time.Time
 }
 
 // Service answers probes.
 type Service struct {
 	deps     Deps
+	since    time.Time // when it was made
 	started  atomic.Bool
 	stopping atomic.Bool
 }
 
 // New returns a Service that is not started yet.
-func New(deps Deps) *Service { return &Service{deps: deps} }
+func New(deps Deps) *Service { return &Service{deps: deps, since: deps.Now()} }
 
 // MarkStarted says that migrations are applied and workers run.
 func (s *Service) MarkStarted() { s.started.Store(true) }
@@ -99,8 +102,12 @@ func (s *Service) Ready(ctx context.Context) Report {
 		if err != nil {
 			// The cause may name hosts and users of the database: it goes to the operator's log, not to this open endpoint.
 			check.Status, check.Detail = c.failing, "not available"
+			var l lack
+			if errors.As(err, &l) {
+				check.Status, check.Detail = Degraded, string(l)
+			}
 			if report.Status != Down {
-				report.Status = c.failing
+				report.Status = check.Status
 			}
 		}
 		report.Checks = append(report.Checks, check)
@@ -108,6 +115,15 @@ func (s *Service) Ready(ctx context.Context) Report {
 	return report
 }
 
+// lack is why a dependency that is there does not do all that it should: said to everybody.
+type lack string
+
+func (l lack) Error() string { return string(l) }
+
+// patience is how long processes that run jobs may take to be seen, from this one's start and after each other.
+const patience = time.Minute
+
+// queue is degraded where jobs are taken and nobody runs them: requests are answered, but no film is found and no mail leaves.
 func (s *Service) queue(ctx context.Context) (string, error) {
 	stats, err := s.deps.Jobs.Stats(ctx)
 	if err != nil {
@@ -120,6 +136,9 @@ func (s *Service) queue(ctx context.Context) (string, error) {
 	processes, err := s.deps.Jobs.Processes(ctx)
 	if err != nil {
 		return "", err
+	}
+	if len(processes) == 0 && s.deps.Now().Sub(s.since) >= patience {
+		return "", lack(fmt.Sprintf("no process has run jobs for a minute (start \"revenge worker\"), oldest waiting job %s", oldest.Round(time.Second)))
 	}
 	return fmt.Sprintf("%d processes run jobs, oldest waiting job %s", len(processes), oldest.Round(time.Second)), nil
 }

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/core/account"
 	"github.com/revenge-media/revenge/core/auth"
 	"github.com/revenge-media/revenge/core/domain"
@@ -224,4 +226,26 @@ func TestRequestsToOtherServersAreCountedByHowTheyEnded(t *testing.T) {
 			t.Errorf("%s: %s, want %s", outcome, got, want)
 		}
 	}
+}
+
+func TestPostgresIsAskedForNoMoreThanTheConfigurationAllows(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, c config.Config) {
+		c.Postgres.MaxConns, c.Postgres.StatementTimeout = 5, 7*time.Second
+		app := open(t, c)
+		store := app.Core.Store.(*sqlstore.Store)
+		if store.Pool() == nil {
+			if n := store.Stats().Max; n == 5 {
+				t.Errorf("SQLite has PostgreSQL's limit of %d connections", n)
+			}
+			return
+		}
+		if n := store.Stats().Max; n != 5 {
+			t.Errorf("%d connections", n)
+		}
+		var limit string
+		if err := store.SQLDB().QueryRow("SHOW statement_timeout").Scan(&limit); err != nil || limit != "7s" {
+			t.Errorf("a statement may take %s, %v", limit, err)
+		}
+	})
 }

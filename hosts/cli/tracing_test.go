@@ -182,7 +182,7 @@ func TestACollectorThatIsAwayHarmsNothing(t *testing.T) {
 	for name, address := range map[string]string{"silent": silent.URL, "gone": gone.URL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := onSQLite(t, "OTEL_EXPORTER_OTLP_ENDPOINT=" + address, "OTEL_EXPORTER_OTLP_TIMEOUT=600000", "OTEL_BSP_SCHEDULE_DELAY=50", "REVENGE_LOG_LEVEL=warn")
+			h := onSQLite(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+address, "OTEL_EXPORTER_OTLP_TIMEOUT=600000", "OTEL_BSP_SCHEDULE_DELAY=50", "REVENGE_LOG_LEVEL=warn")
 			h.owner(t)
 			p := h.start(t)
 			in := p.login(t, "ann")

@@ -50,6 +50,9 @@ func TestWhatIsNotKnownOrNotValidIsRefused(t *testing.T) {
 		"proxy":      {"trustedProxies: [10.0.0.1/99]", nil, "10.0.0.1/99"},
 		"duration":   {"scan: {every: soon}", nil, "scan.every"},
 		"workers":    {"workers: {scan: 0}", nil, "workers.scan"},
+		"pool":       {"postgres: {maxConns: 1}", nil, "postgres.maxConns"},
+		"statements": {"postgres: {statementTimeout: 1ms}", nil, "postgres.statementTimeout"},
+		"lifetime":   {"postgres: {connLifetime: 0}", nil, "postgres.connLifetime"},
 	}
 	for name, c := range cases {
 		_, err := config.Load(file(t, c.file), c.environ, nil)
@@ -91,5 +94,23 @@ func TestReferenceIsComplete(t *testing.T) {
 	committed, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil || string(committed) != reference {
 		t.Fatalf("docs/configuration.md is not the generated reference; run \"just generate\" (%v)", err)
+	}
+}
+
+func TestTracesAreForWhoeverNamesACollector(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]bool{
+		"":                             false,
+		"OTEL_SERVICE_NAME=x":          false,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=": false,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318":                           true,
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://collector:4318/v1/traces":          true,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 OTEL_SDK_DISABLED=true":    false,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 OTEL_TRACES_EXPORTER=none": false,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 OTEL_TRACES_EXPORTER=otlp": true,
+	} {
+		if got := config.Traced(strings.Fields(environ)); got != want {
+			t.Errorf("%q: %v", environ, got)
+		}
 	}
 }
