@@ -155,7 +155,9 @@ func tellHousehold(t *testing.T, c *cluster, films string) {
 		t.Error("a library that is not theirs is shown")
 	}
 	ask(a, http.MethodPost, "/admin/libraries/"+library.ID.String()+"/access", map[string]any{"userId": ulf.User.ID})
-	world.Until(t, "both show it", func() bool { return len(movies(a, ulf.AccessToken, "")) == 3 && len(movies(b, ulf.AccessToken, "")) == 3 })
+	world.Until(t, "both show it", func() bool {
+		return len(movies(a, ulf.AccessToken, "")) == 3 && len(movies(b, ulf.AccessToken, "")) == 3
+	})
 
 	// A film that began at one process goes on at another, and so does what is remembered of it.
 	var plan playback.Plan
@@ -298,7 +300,7 @@ func TestJobsThatRiverKeptGoOnOverAsynq(t *testing.T) {
 		return err == nil && len(list.Items) == 1
 	})
 	for question, want := range map[string]int{ // scans that wait for long are begun anew as well, so the film alone says little
-		"SELECT count(*) FROM river_job WHERE finalized_at IS NULL":                                                     0,
+		"SELECT count(*) FROM river_job WHERE finalized_at IS NULL":                                                      0,
 		"SELECT count(*) FROM outbox o JOIN river_job r ON r.kind = o.kind AND r.args ->> 'key' = o.key AND o.key <> ''": 1,
 	} {
 		var got int
