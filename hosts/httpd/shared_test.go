@@ -2,6 +2,7 @@ package httpd_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -82,17 +83,23 @@ func (s *cacheServer) signal(signal syscall.Signal) {
 
 func (s *cacheServer) flush() {
 	s.t.Helper()
+	s.tell("FLUSHALL")
+}
+
+// tell sends a command in Redis' inline form, which must be answered with OK.
+func (s *cacheServer) tell(command string) {
+	s.t.Helper()
 	c, err := net.Dial("tcp", s.address)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer c.Close()
 	answer := make([]byte, 5)
-	if _, err := c.Write([]byte("FLUSHALL\r\n")); err != nil {
+	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := c.Read(answer); err != nil || string(answer) != "+OK\r\n" {
-		s.t.Fatal(string(answer), err)
+		s.t.Fatal(command, string(answer), err)
 	}
 }
 
@@ -164,6 +171,34 @@ func revokedElsewhere(t *testing.T, options ...world.Option) {
 			return servers[1-i%2].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status == http.StatusUnauthorized
 		})
 		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the other refused it after %s", took)
+		}
+	}
+}
+
+// TestR21WithTheBusCutWhatIsRevokedIsRefusedElsewhereWithinFiveSeconds takes nothing from the processes but the news: the server keeps values, and publishes none.
+func TestR21WithTheBusCutWhatIsRevokedIsRefusedElsewhereWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	cache, servers := sharing(t, world.Idle(), world.Configure(func(c *config.Config) { c.Cache.ClientCaching = false })) // which would tell, too
+	for _, s := range servers {
+		world.Until(t, "the cache is there", func() bool { state, _, _ := cacheState(t, s); return state == health.OK })
+	}
+	cache.tell("ACL SETUSER default -publish -spublish")
+	for i := range 2 {
+		a := servers[0].World.Account(t, "person"+string(rune('a'+i)), domain.RoleUser)
+		for _, s := range servers {
+			if got := s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status; got != http.StatusOK {
+				t.Fatal(got)
+			}
+		}
+		revoke(t, servers[i], a)
+		begin := time.Now()
+		world.Until(t, "the other refuses it", func() bool {
+			return servers[1-i].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status == http.StatusUnauthorized
+		})
+		took := time.Since(begin)
+		t.Logf("the other refused it after %s", took.Round(time.Millisecond))
+		if took > 6*time.Second { // five, and what asking takes
 			t.Errorf("the other refused it after %s", took)
 		}
 	}
