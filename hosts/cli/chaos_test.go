@@ -1,13 +1,15 @@
 package cli_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -108,36 +110,52 @@ func newCacheServer(t *testing.T) *cacheServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
-	s := &cacheServer{port: port, folder: t.TempDir()}
+	s := &cacheServer{folder: t.TempDir()}
 	t.Cleanup(s.kill)
-	s.start(t)
+	for s.port == "" || !s.begins(t) { // another may take the port before Redis does
+		free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, s.port, _ = net.SplitHostPort(free.Addr().String())
+		free.Close()
+	}
 	return s
 }
 
 func (s *cacheServer) start(t *testing.T) {
 	t.Helper()
-	s.process = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", s.port, "--save", "", "--appendonly", "no", "--dir", s.folder, "--logfile", filepath.Join(s.folder, "log"))
-	if err := s.process.Start(); err != nil {
+	world.Until(t, "Redis has its port back", func() bool { return s.begins(t) })
+}
+
+// begins tells whether it came up.
+func (s *cacheServer) begins(t *testing.T) (up bool) {
+	t.Helper()
+	s.process = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", s.port, "--save", "", "--appendonly", "no", "--dir", s.folder)
+	said, err := s.process.StdoutPipe()
+	if err == nil {
+		err = s.process.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	world.Until(t, "Redis answers", func() bool {
-		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:"+s.port)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	lines := bufio.NewScanner(said)
+	for !up && lines.Scan() {
+		up = strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections")
+	}
+	if !up {
+		_ = s.process.Wait()
+		return false
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	return true
 }
 
 func (s *cacheServer) kill() {
-	_ = s.process.Process.Kill()
-	_ = s.process.Wait()
+	if s.process != nil && s.process.Process != nil {
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+	}
 }
 
 // tell sends one command in Redis' inline form.

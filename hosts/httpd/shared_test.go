@@ -1,8 +1,10 @@
 package httpd_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,33 +39,49 @@ func newCacheServer(t *testing.T) *cacheServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &cacheServer{t: t, address: free.Addr().String()}
-	_ = free.Close()
-	s.start()
+	s := &cacheServer{t: t}
 	t.Cleanup(s.stop)
+	for !s.running { // another may take the port before Redis does
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.address = free.Addr().String()
+		_ = free.Close()
+		s.running = s.begins()
+	}
 	return s
 }
 
 func (s *cacheServer) start() {
 	s.t.Helper()
+	world.Until(s.t, "the cache server has its port back", s.begins)
+	s.running = true
+}
+
+// begins tells whether it came up.
+func (s *cacheServer) begins() (up bool) {
+	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.address)
 	s.process = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.t.TempDir())
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.process.Start(); err != nil {
+	said, err := s.process.StdoutPipe()
+	if err == nil {
+		err = s.process.Start()
+	}
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.running = true
-	world.Until(s.t, "the cache server answers", func() bool {
-		c, err := net.Dial("tcp", s.address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	lines := bufio.NewScanner(said)
+	for !up && lines.Scan() {
+		up = strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections")
+	}
+	if !up {
+		_ = s.process.Wait()
+		return false
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	return true
 }
 
 func (s *cacheServer) stop() {
