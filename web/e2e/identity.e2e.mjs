@@ -420,10 +420,27 @@ describe('accounts', { timeout: 600_000 }, () => {
 		await ben.page.getByRole('listitem').first().waitFor();
 	});
 
+	test('an administrator sees the jobs and lets a queue rest', async () => {
+		const { page } = anna;
+		await page.goto('/admin/jobs');
+		const rests = page.getByRole('button', { name: 'Pause: Scans' });
+		await rests.click();
+		await page.getByText('Paused', { exact: false }).first().waitFor();
+		await page.getByRole('button', { name: 'Resume: Scans' }).click();
+		await rests.waitFor();
+		await page.goto('/admin/jobs?state=done');
+		await page.getByRole('list', { name: 'Jobs' }).getByRole('button').first().click();
+		await page.getByRole('dialog').getByText('What was asked').waitFor();
+		await looks(page, 'admin-job');
+		await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+		await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+		await page.getByText('The job is deleted').waitFor();
+	});
+
 	test('every page is drawn', async () => {
 		const pages = [
 			[ben, ['sessions', 'keys', 'activity', 'appearance', 'playback', '']],
-			[anna, ['users', 'users/new', 'invitations', 'oidc', 'activity']]
+			[anna, ['users', 'users/new', 'invitations', 'oidc', 'activity', 'jobs']]
 		];
 		for (const [{ page }, paths] of pages)
 			for (const path of paths) {

@@ -15,7 +15,9 @@ export const activityAreas = {
 	library: m.activity_area_library,
 	invitation: m.invitations,
 	secrets: m.activity_area_secrets,
-	playback: m.activity_area_playback
+	playback: m.activity_area_playback,
+	job: m.activity_area_job,
+	queue: m.activity_area_queue
 } as const;
 
 const texts: Record<string, (() => string) | undefined> = {
@@ -31,6 +33,9 @@ const texts: Record<string, (() => string) | undefined> = {
 	'auth.refresh_reused': m.act_auth_refresh_reused,
 	'invitation.created': m.act_invitation_created,
 	'invitation.revoked': m.act_invitation_revoked,
+	'job.cancelled': m.act_job_cancelled,
+	'job.deleted': m.act_job_deleted,
+	'job.retried': m.act_job_retried,
 	'library.access_granted': m.act_library_access_granted,
 	'library.access_revoked': m.act_library_access_revoked,
 	'library.changed': m.act_library_changed,
@@ -55,6 +60,8 @@ const texts: Record<string, (() => string) | undefined> = {
 	'oidc.provider_deleted': m.act_oidc_provider_deleted,
 	'oidc.unlinked': m.act_oidc_unlinked,
 	'playback.started': m.act_playback_started,
+	'queue.paused': m.act_queue_paused,
+	'queue.resumed': m.act_queue_resumed,
 	'role.changed': m.act_role_changed,
 	'role.granted': m.act_role_granted,
 	'role.revoked': m.act_role_revoked,

@@ -8,6 +8,7 @@ export const areas = [
 	{ href: '/admin/roles', permission: 'role.manage', label: m.roles },
 	{ href: '/admin/oidc', permission: 'oidc.manage', label: m.oidc_providers },
 	{ href: '/admin/settings', permission: 'settings.manage', label: m.settings_server },
+	{ href: '/admin/jobs', permission: 'jobs.manage', label: m.jobs },
 	{ href: '/admin/activity', permission: 'activity.read', label: m.activity }
 ] as const;
 

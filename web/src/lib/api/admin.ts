@@ -11,6 +11,8 @@ export type Setting = Schemas['Setting'];
 export type OidcProvider = Schemas['OIDCProvider'];
 export type OidcDraft = Schemas['UpdateOIDCProviderInputBody'];
 export type OidcProbe = Schemas['OIDCProbe'];
+export type Job = Schemas['Info'];
+export type JobState = NonNullable<Query<'listJobs'>['state']>;
 
 interface Paging {
 	cursor?: string;
@@ -111,6 +113,21 @@ export const admin = {
 				client.PATCH('/api/v1/admin/settings', { params: { header: unchanged(etag) }, body: { values } })
 			),
 		testMail: () => bodyOf(client.POST('/api/v1/admin/settings/mail/test'))
+	},
+	jobs: {
+		page: (query: Omit<Query<'listJobs'>, 'limit' | 'cursor' | 'includeTotal'>, page: Paging) =>
+			bodyOf(client.GET('/api/v1/admin/jobs', { params: { query: { ...query, ...paging(page) } } })),
+		get: (id: string) => bodyOf(client.GET('/api/v1/admin/jobs/{id}', byId(id))),
+		retry: (id: string) => bodyOf(client.POST('/api/v1/admin/jobs/{id}/retry', byId(id))),
+		cancel: (id: string) => bodyOf(client.POST('/api/v1/admin/jobs/{id}/cancel', byId(id))),
+		remove: (id: string) => bodyOf(client.DELETE('/api/v1/admin/jobs/{id}', byId(id))),
+		queues: () => bodyOf(client.GET('/api/v1/admin/queues')),
+		pause: (queue: string) =>
+			bodyOf(client.POST('/api/v1/admin/queues/{queue}/pause', { params: { path: { queue } } })),
+		resume: (queue: string) =>
+			bodyOf(client.POST('/api/v1/admin/queues/{queue}/resume', { params: { path: { queue } } })),
+		schedules: () => bodyOf(client.GET('/api/v1/admin/schedules')),
+		processes: () => bodyOf(client.GET('/api/v1/admin/processes'))
 	},
 	activity: {
 		page: (query: Omit<Query<'listActivity'>, 'limit' | 'cursor' | 'includeTotal'>, page: Paging) =>
