@@ -84,6 +84,7 @@ type commands struct {
 			Set       settingsSetCommand       `cmd:"" help:"Change settings of the server."`
 			Reference settingsReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
 		} `cmd:"" help:"Settings of the server, which live in the database."`
+		Jobs       jobsCommands      `cmd:"" help:"Background work: queues, jobs, schedules, processes."`
 		MailTest   mailTestCommand   `cmd:"" help:"Send a test mail and say what the mail server answers."`
 		RotateKey  rotateKeyCommand  `cmd:"" name:"rotate-secret-key" help:"Seal every secret in the database with a new key; servers may run meanwhile."`
 		Role       roleCommands      `cmd:"" help:"Roles: what they may do, and who has them."`

@@ -20,10 +20,7 @@ func TestOperatorsSeeAndSteerTheJobs(t *testing.T) {
 	w := world.New(t, world.Idle())
 	s := w.Serve(t)
 	admin := s.Admin(t)
-	queue, ok := w.Core.Jobs.(jobs.Runner)
-	if !ok {
-		t.Fatal("the world runs no jobs")
-	}
+	queue := w.Core.Jobs
 	fails := jobs.Definition{Kind: "media.fails", MaxAttempts: 5, Timeout: world.Patience, Handler: func(context.Context, jobs.Run) error { return jobs.Discard(errors.New("no such picture")) }}
 	rests := jobs.Definition{Kind: "scan.rests", MaxAttempts: 1, Timeout: world.Patience, Handler: func(context.Context, jobs.Run) error { return nil }}
 	if answer := admin.Post(t, "/admin/queues/scan/pause", nil); answer.Status != http.StatusNoContent {
