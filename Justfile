@@ -40,6 +40,11 @@ interop:
     @scripts/install
     @scripts/interop
 
+# Kill, stop and suspend what an installation is made of, again and again: half an hour
+chaos:
+    @scripts/install
+    @scripts/with-services scripts/chaos
+
 # Measure what timing tells of accounts: minutes, on a machine that does nothing else
 security:
     REVENGE_TEST_SECURITY=1 go test -count=1 -timeout 30m -v -run 'HowLongItTakes' ./hosts/httpd

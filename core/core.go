@@ -30,6 +30,7 @@ import (
 	"github.com/revenge-media/revenge/core/sealing"
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
+	"github.com/revenge-media/revenge/core/tasks"
 	"github.com/revenge-media/revenge/ports/blobs"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/cache"
@@ -118,6 +119,7 @@ type Core struct {
 	Movies   *movie.Service
 	Images   *images.Service
 	Playback *playback.Service
+	Tasks    *tasks.Service
 	Health   *health.Service
 	Backups  *backup.Service
 
@@ -225,6 +227,7 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		Subtitles: d.Subtitles, Sealer: d.Sealer, Now: d.Now, Logger: d.Logger, Encodes: d.Limits.Encodes, EncodesPerUser: d.Limits.EncodesPerUser,
 	})
 	c.Health = health.New(health.Deps{Store: d.Store, Jobs: d.Jobs, Transcoder: d.Transcode, Mail: c.Mailing.Health, Shared: d.Shared, Now: d.Now})
+	c.Tasks = tasks.New(tasks.Deps{Jobs: d.Jobs, Access: c.Access, Activity: c.Activity, Schedules: c.Schedules})
 	if err := c.Auth.Start(ctx); err != nil {
 		return nil, err
 	}

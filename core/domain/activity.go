@@ -89,6 +89,12 @@ const (
 	ActivityLibraryScanned  = "library.scan_requested"
 	ActivityLibraryGranted  = "library.access_granted"
 	ActivityLibraryRevoked  = "library.access_revoked"
+
+	ActivityJobRetried   = "job.retried"
+	ActivityJobCancelled = "job.cancelled"
+	ActivityJobDeleted   = "job.deleted"
+	ActivityQueuePaused  = "queue.paused"
+	ActivityQueueResumed = "queue.resumed"
 )
 
 // ActivityFilter narrows the log. Zero fields do not.

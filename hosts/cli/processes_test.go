@@ -28,22 +28,33 @@ type cluster struct {
 
 var printedProbes = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// newCluster starts processes that answer and processes that work on one database and one cache.
-func newCluster(t *testing.T, apis, workers int, environ ...string) *cluster {
+// severalAtHome is a fresh home of processes that share a PostgreSQL, a cache and Asynq.
+func severalAtHome(t *testing.T, redis string, environ ...string) home {
 	t.Helper()
-	redis := os.Getenv("REVENGE_TEST_REDIS")
 	if redis == "" {
 		t.Skip("REVENGE_TEST_REDIS is not set: scripts/with-services sets it")
 	}
-	c := &cluster{home: home{t.TempDir(), sqlstoretest.PostgresDSN(t, false), append([]string{
-		"REVENGE_CACHE_URL=" + redis, "REVENGE_CACHE_PREFIX=" + domain.NewID().String() + ":", "REVENGE_METRICS_LISTEN=",
-		"REVENGE_JOBS_URL=" + redis, "REVENGE_JOBS_PREFIX=" + domain.NewID().String(),
-	}, environ...)}}
-	for range apis { // all at once, the first time: one of them migrates
-		c.apis = append(c.apis, c.launch(t, "", "httpd", "--listen", "127.0.0.1:0"))
+	own := domain.NewID().String()
+	return home{t.TempDir(), sqlstoretest.PostgresDSN(t, false), append([]string{
+		"REVENGE_CACHE_URL=" + redis, "REVENGE_CACHE_PREFIX=" + own + ":", "REVENGE_JOBS_URL=" + redis, "REVENGE_JOBS_PREFIX=" + own, "REVENGE_METRICS_LISTEN=",
+	}, environ...)}
+}
+
+// newCluster starts processes that answer and processes that work in a fresh home.
+func newCluster(t *testing.T, apis, workers int, environ ...string) *cluster {
+	t.Helper()
+	return severalAtHome(t, os.Getenv("REVENGE_TEST_REDIS"), environ...).cluster(t, apis, workers)
+}
+
+// cluster starts processes that answer and processes that work, all at once: the first time one of them migrates.
+func (h home) cluster(t *testing.T, apis, workers int) *cluster {
+	t.Helper()
+	c := &cluster{home: h}
+	for range apis {
+		c.apis = append(c.apis, h.launch(t, "", "httpd", "--listen", "127.0.0.1:0"))
 	}
 	for range workers {
-		c.workers = append(c.workers, c.launch(t, "", "worker", "--listen", "127.0.0.1:0"))
+		c.workers = append(c.workers, h.launch(t, "", "worker", "--listen", "127.0.0.1:0"))
 	}
 	for _, p := range c.apis {
 		p.serves(t, printedAddress)
@@ -144,7 +155,9 @@ func tellHousehold(t *testing.T, c *cluster, films string) {
 		t.Error("a library that is not theirs is shown")
 	}
 	ask(a, http.MethodPost, "/admin/libraries/"+library.ID.String()+"/access", map[string]any{"userId": ulf.User.ID})
-	world.Until(t, "both show it", func() bool { return len(movies(a, ulf.AccessToken, "")) == 3 && len(movies(b, ulf.AccessToken, "")) == 3 })
+	world.Until(t, "both show it", func() bool {
+		return len(movies(a, ulf.AccessToken, "")) == 3 && len(movies(b, ulf.AccessToken, "")) == 3
+	})
 
 	// A film that began at one process goes on at another, and so does what is remembered of it.
 	var plan playback.Plan
@@ -287,7 +300,7 @@ func TestJobsThatRiverKeptGoOnOverAsynq(t *testing.T) {
 		return err == nil && len(list.Items) == 1
 	})
 	for question, want := range map[string]int{ // scans that wait for long are begun anew as well, so the film alone says little
-		"SELECT count(*) FROM river_job WHERE finalized_at IS NULL":                                                     0,
+		"SELECT count(*) FROM river_job WHERE finalized_at IS NULL":                                                      0,
 		"SELECT count(*) FROM outbox o JOIN river_job r ON r.kind = o.kind AND r.args ->> 'key' = o.key AND o.key <> ''": 1,
 	} {
 		var got int

@@ -77,7 +77,7 @@ func (h *household) questions(t *testing.T, r route, name string, at *place) (li
 		alone("audio=1-copy.2-aac&selected=2")
 	case "from", "to", "action", "success":
 		alone("from=2020-01-01T00:00:00Z", "to=2099-01-01T00:00:00Z", "action=playback.&success=true")
-	case "token", "kind", "path", "user", "role", "force", "resourceType", "resourceId", "ip": // byStreamToken's, and administrators' alone
+	case "token", "kind", "queue", "key", "path", "user", "role", "force", "resourceType", "resourceId", "ip": // byStreamToken's, and administrators' alone
 	default:
 		t.Fatalf("what does the query parameter %s of %s ask about a place? Say so in questions.", name, r)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/settings"
+	"github.com/revenge-media/revenge/ports/jobs"
 	"github.com/revenge-media/revenge/testkit/world"
 )
 
@@ -93,6 +94,8 @@ func (h *household) values(t *testing.T, pattern, name string, p *place) []strin
 		return []string{"0"}
 	case "{method}":
 		return []string{"copy", "aac"}
+	case "{queue}":
+		return []string{string(jobs.QueueMedia)}
 	case "{kind}":
 		return []string{"poster", "backdrop", "logo"}
 	case "{pathId}":

@@ -1,6 +1,7 @@
 package httpd_test
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,42 +43,48 @@ func (h *household) snapshot(t *testing.T) map[string][]string {
 	}
 	all := map[string][]string{}
 	for _, table := range tables {
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, into := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		list := []string{}
-		for rows.Next() {
-			if err := rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-			var row strings.Builder
-			for i, column := range columns {
-				if raw, ok := values[i].([]byte); ok { // legible, so that a secret among them is found
-					values[i] = string(raw)
-				}
-				if !volatile[column] && !volatile[table+"."+column] {
-					fmt.Fprintf(&row, "%s=%v ", column, values[i])
-				}
-			}
-			list = append(list, row.String())
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		rows.Close()
-		slices.Sort(list)
-		all[table] = list
+		all[table] = rowsOf(t, db, table)
 	}
 	return all
+}
+
+// rowsOf returns a table's rows as texts, sorted.
+func rowsOf(t *testing.T, db *sql.DB, table string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	list := []string{}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		var row strings.Builder
+		for i, column := range columns {
+			if raw, ok := values[i].([]byte); ok { // legible, so that a secret among them is found
+				values[i] = string(raw)
+			}
+			if !volatile[column] && !volatile[table+"."+column] {
+				fmt.Fprintf(&row, "%s=%v ", column, values[i])
+			}
+		}
+		list = append(list, row.String())
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
 }
 
 // unchanged fails the test where the database is not as it was.

@@ -16,11 +16,11 @@ import (
 
 // TestADatabaseThatDiesIsWaitedForAndKeepsWhatWasAcknowledged stops PostgreSQL immediately, again and again, under a server that goes on
 // (R5): every answer meanwhile is 503 with Retry-After, what was acknowledged is there afterwards, requests and jobs work again within 10 s.
-// REVENGE_CHAOS_ROUNDS sets how often; 3 when it is not set.
+// REVENGE_TEST_OUTAGES sets how often; 3 when it is not set.
 func TestADatabaseThatDiesIsWaitedForAndKeepsWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	rounds := 3
-	if wanted, err := strconv.Atoi(os.Getenv("REVENGE_CHAOS_ROUNDS")); err == nil {
+	if wanted, err := strconv.Atoi(os.Getenv("REVENGE_TEST_OUTAGES")); err == nil {
 		rounds = wanted
 	}
 	server := pgserver.New(t)

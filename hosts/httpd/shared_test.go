@@ -1,7 +1,10 @@
 package httpd_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,33 +39,49 @@ func newCacheServer(t *testing.T) *cacheServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &cacheServer{t: t, address: free.Addr().String()}
-	_ = free.Close()
-	s.start()
+	s := &cacheServer{t: t}
 	t.Cleanup(s.stop)
+	for !s.running { // another may take the port before Redis does
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.address = free.Addr().String()
+		_ = free.Close()
+		s.running = s.begins()
+	}
 	return s
 }
 
 func (s *cacheServer) start() {
 	s.t.Helper()
+	world.Until(s.t, "the cache server has its port back", s.begins)
+	s.running = true
+}
+
+// begins tells whether it came up.
+func (s *cacheServer) begins() (up bool) {
+	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.address)
 	s.process = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", s.t.TempDir())
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.process.Start(); err != nil {
+	said, err := s.process.StdoutPipe()
+	if err == nil {
+		err = s.process.Start()
+	}
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.running = true
-	world.Until(s.t, "the cache server answers", func() bool {
-		c, err := net.Dial("tcp", s.address)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
+	lines := bufio.NewScanner(said)
+	for !up && lines.Scan() {
+		up = strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections")
+	}
+	if !up {
+		_ = s.process.Wait()
+		return false
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	return true
 }
 
 func (s *cacheServer) stop() {
@@ -82,17 +101,23 @@ func (s *cacheServer) signal(signal syscall.Signal) {
 
 func (s *cacheServer) flush() {
 	s.t.Helper()
+	s.tell("FLUSHALL")
+}
+
+// tell sends a command in Redis' inline form, which must be answered with OK.
+func (s *cacheServer) tell(command string) {
+	s.t.Helper()
 	c, err := net.Dial("tcp", s.address)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer c.Close()
 	answer := make([]byte, 5)
-	if _, err := c.Write([]byte("FLUSHALL\r\n")); err != nil {
+	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
 		s.t.Fatal(err)
 	}
 	if _, err := c.Read(answer); err != nil || string(answer) != "+OK\r\n" {
-		s.t.Fatal(string(answer), err)
+		s.t.Fatal(command, string(answer), err)
 	}
 }
 
@@ -164,6 +189,34 @@ func revokedElsewhere(t *testing.T, options ...world.Option) {
 			return servers[1-i%2].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status == http.StatusUnauthorized
 		})
 		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the other refused it after %s", took)
+		}
+	}
+}
+
+// TestR21WithTheBusCutWhatIsRevokedIsRefusedElsewhereWithinFiveSeconds takes nothing from the processes but the news: the server keeps values, and publishes none.
+func TestR21WithTheBusCutWhatIsRevokedIsRefusedElsewhereWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	cache, servers := sharing(t, world.Idle(), world.Configure(func(c *config.Config) { c.Cache.ClientCaching = false })) // which would tell, too
+	for _, s := range servers {
+		world.Until(t, "the cache is there", func() bool { state, _, _ := cacheState(t, s); return state == health.OK })
+	}
+	cache.tell("ACL SETUSER default -publish -spublish")
+	for i := range 2 {
+		a := servers[0].World.Account(t, "person"+string(rune('a'+i)), domain.RoleUser)
+		for _, s := range servers {
+			if got := s.Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status; got != http.StatusOK {
+				t.Fatal(got)
+			}
+		}
+		revoke(t, servers[i], a)
+		begin := time.Now()
+		world.Until(t, "the other refuses it", func() bool {
+			return servers[1-i].Bearer(a.Tokens.AccessToken).Get(t, "/users/me").Status == http.StatusUnauthorized
+		})
+		took := time.Since(begin)
+		t.Logf("the other refused it after %s", took.Round(time.Millisecond))
+		if took > 6*time.Second { // five, and what asking takes
 			t.Errorf("the other refused it after %s", took)
 		}
 	}

@@ -61,7 +61,7 @@ var (
 		"a rising rate of `failed` or any `discarded`", "queue", "kind", "outcome")
 	figureJobs = declare(gauge, "jobs",
 		"Unfinished and dead jobs of all processes by queue and state: waiting, running, retrying, dead.",
-		"`{state=\"dead\"} > 0`: they wait for a person, see `revenge jobs`; `retrying` that only rises", "queue", "state")
+		"`{state=\"dead\"} > 0`: they wait for a person, and each keeps its error; `retrying` that only rises", "queue", "state")
 	figureOldest = declare(gauge, "jobs_oldest_waiting_seconds",
 		"How long the longest waiting job of a queue could have run.",
 		"`> 300` in the queue default: no process runs jobs, or too few do; a long scan is no reason in the queue scan", "queue")
