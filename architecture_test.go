@@ -59,7 +59,7 @@ var rules = []rule{
 			"hosts/...", "testkit/world/...", "web/..."},
 		because: "an adapter knows one product and the port that it serves, and may be replaced without the core noticing",
 	},
-	{packages: []string{"hosts/...", "testkit/world/...", "examples/...", "bench/...", "."}, because: "a host assembles everything"},
+	{packages: []string{"hosts/...", "testkit/world/...", "examples/...", "bench/...", "deploy/...", "."}, because: "a host assembles everything"},
 	{
 		packages: []string{"testkit/..."}, deny: []string{"adapters/...", "hosts/...", "testkit/world/..."},
 		because: "a conformance suite must run on an adapter that it has never heard of",

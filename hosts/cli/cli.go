@@ -96,8 +96,9 @@ type commands struct {
 		Scan  libraryScanCommand  `cmd:"" help:"Scan a library, or all."`
 		Parse libraryParseCommand `cmd:"" help:"Show what file names say: paths on standard input, one a line."`
 	} `cmd:"" help:"Libraries."`
-	Doctor    doctorCommand `cmd:"" help:"Check that everything is in place, and say what is not."`
-	ConfigCmd struct {
+	Doctor      doctorCommand      `cmd:"" help:"Check that everything is in place, and say what is not."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server whether it lives; ends with 0 if it does, else with 1."`
+	ConfigCmd   struct {
 		Print     configPrintCommand     `cmd:"" help:"Print the configuration that is in force."`
 		Reference configReferenceCommand `cmd:"" help:"Print the reference of all settings (Markdown)."`
 	} `cmd:"" name:"config" help:"Configuration."`
