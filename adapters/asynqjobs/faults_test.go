@@ -426,3 +426,40 @@ func TestARunningJobIsCancelledFromAnotherProcess(t *testing.T) {
 		until(t, "it is cancelled", func() bool { return len(all(t, api, jobs.Filter{State: jobs.Cancelled})) == i+1 })
 	}
 }
+
+// TestAKindThatOnlyANewerVersionKnowsWaitsForIt has a process of the version before get tasks of a kind that it does not know, beside one that does.
+func TestAKindThatOnlyANewerVersionKnowsWaitsForIt(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	older, newer := i.open(t, "older"), i.one(t, "newer")
+	begin(t, older, nil, definition("test.known", func(context.Context, jobs.Run) error { return nil }))
+	var ran atomic.Int64
+	begin(t, newer, nil, definition("test.known", func(context.Context, jobs.Run) error { return nil }),
+		definition("test.new", func(context.Context, jobs.Run) error { ran.Add(1); return nil }))
+	if err := older.Enqueue(t.Context(), many("test.new", 6)...); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the newer one runs them", func() bool { return len(all(t, newer, jobs.Filter{State: jobs.Done})) == 6 })
+	if n := ran.Load(); n != 6 || len(all(t, newer, jobs.Filter{State: jobs.Dead})) != 0 {
+		t.Errorf("%d ran, dead are %+v", n, all(t, newer, jobs.Filter{State: jobs.Dead}))
+	}
+}
+
+// TestAClaimWhoseAnswerWasLostIsTakenUp leaves a job claimed by a process that lives and does not know of it.
+func TestAClaimWhoseAnswerWasLostIsTakenUp(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	j := i.open(t, "worker")
+	if err := j.Enqueue(t.Context(), jobs.Job{Kind: "test.orphan"}); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, j, nil)
+	i.exec(t, `UPDATE outbox SET state = 'running', attempt = 1, turn = 1, process = 'worker', started_at = now(), lease_until = now() + interval '7 seconds'`)
+	ran := make(chan struct{}, 1)
+	begin(t, i.open(t, "other"), nil, definition("test.orphan", func(context.Context, jobs.Run) error { ran <- struct{}{}; return nil }))
+	select {
+	case <-ran:
+	case <-time.After(90 * time.Second):
+		t.Fatal("it is held for ever")
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -201,7 +203,7 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 	var kind string
 	var payload []byte
 	var attempt, turn int
-	err := p.config.Pool.QueryRow(ctx, claimJob, id, p.id, lease).Scan(&kind, &payload, &attempt, &turn)
+	err := p.config.Pool.QueryRow(ctx, claimJob, id, p.id, lease, p.kinds).Scan(&kind, &payload, &attempt, &turn)
 	if errors.Is(err, pgx.ErrNoRows) { // nothing to do; what waits for the end of a pause, or its time, is handed over again then
 		_, err = p.config.Pool.Exec(ctx, takeBackThese, []string{id})
 		return err
@@ -209,12 +211,7 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 	if err != nil {
 		return err
 	}
-	d, known := p.definitions[jobs.Kind(kind)]
-	if !known {
-		d = jobs.Definition{Kind: jobs.Kind(kind), MaxAttempts: 1, Timeout: time.Second, Handler: func(context.Context, jobs.Run) error {
-			return fmt.Errorf("no handler for %s", kind)
-		}}
-	}
+	d := p.definitions[jobs.Kind(kind)]
 	running, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	c := &claim{id: id, turn: turn, cancel: cancel}
@@ -332,10 +329,11 @@ func (p *process) prolong() error {
 		mine[id] = c
 	}
 	p.mu.Unlock()
+	ids := slices.Collect(maps.Keys(mine))
 	if _, err := p.config.Pool.Exec(p.background, beatProcess, p.id); err != nil {
 		return err
 	}
-	rows, err := p.config.Pool.Query(p.background, prolong, p.id, lease)
+	rows, err := p.config.Pool.Query(p.background, prolong, p.id, lease, ids)
 	if err != nil {
 		return err
 	}

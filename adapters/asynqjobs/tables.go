@@ -120,11 +120,12 @@ const (
 			SELECT f, n FROM jsonb_array_elements(failures || jsonb_build_object('attempt', attempt, 'at', clock_timestamp(), 'error', $1::text)) WITH ORDINALITY AS all_of (f, n)
 			ORDER BY n DESC LIMIT 20) AS last_of)`
 
-	// claimJob has no row when the job is not to be run: finished, cancelled, running elsewhere, paused, or put off.
+	// claimJob has no row when the job is not to be run here: finished, cancelled, running elsewhere, paused, put off, or of a kind that only a newer version knows.
 	claimJob = `UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
-		WHERE id = $1::uuid AND state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND queue <> ALL (SELECT queue FROM outbox_pause)
+		WHERE id = $1::uuid AND state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
 		RETURNING kind, payload, attempt, turn`
-	prolong = `UPDATE outbox SET lease_until = clock_timestamp() + $2::interval WHERE state = 'running' AND process = $1 RETURNING id::text, turn, cancelling`
+	// prolong is of the jobs that the process knows to run: a claim whose answer was lost is nobody's, and its lease ends.
+	prolong = `UPDATE outbox SET lease_until = clock_timestamp() + $2::interval WHERE state = 'running' AND process = $1 AND id = ANY($3::uuid[]) RETURNING id::text, turn, cancelling`
 
 	// The outcomes. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
 	ofTurn      = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
