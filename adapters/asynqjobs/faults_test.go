@@ -436,11 +436,11 @@ func TestAKindThatOnlyANewerVersionKnowsWaitsForIt(t *testing.T) {
 	var ran atomic.Int64
 	begin(t, newer, nil, definition("test.known", func(context.Context, jobs.Run) error { return nil }),
 		definition("test.new", func(context.Context, jobs.Run) error { ran.Add(1); return nil }))
-	if err := older.Enqueue(t.Context(), many("test.new", 6)...); err != nil {
+	if err := older.Enqueue(t.Context(), many("test.new", 30)...); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the newer one runs them", func() bool { return len(all(t, newer, jobs.Filter{State: jobs.Done})) == 6 })
-	if n := ran.Load(); n != 6 || len(all(t, newer, jobs.Filter{State: jobs.Dead})) != 0 {
+	until(t, "the newer one runs them", func() bool { return len(all(t, newer, jobs.Filter{State: jobs.Done})) == 30 })
+	if n := ran.Load(); n != 30 || len(all(t, newer, jobs.Filter{State: jobs.Dead})) != 0 {
 		t.Errorf("%d ran, dead are %+v", n, all(t, newer, jobs.Filter{State: jobs.Dead}))
 	}
 }
