@@ -12,7 +12,7 @@ COPY web ./
 RUN npm run build
 
 # No cgo: Go itself compiles for another processor, without emulating it.
-FROM --platform=$BUILDPLATFORM golang:1.26.0-bookworm AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=unknown

@@ -4,6 +4,7 @@ import (
 	"context"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -227,5 +228,15 @@ func sameOrigin(protection *http.CrossOriginProtection, r *http.Request) error {
 	return nil
 }
 
-// clientIP is the address that is logged and shown in the list of sessions; it never grants access (S29).
-func clientIP(r *http.Request) string { return middleware.GetClientIP(r.Context()) }
+// clientIP is the address that is logged, shown in the list of sessions and counted by limits; it never grants access (S29). Where proxies name none but one another, or
+// nothing that is an address, it is that of the peer: nobody is without one, for whom nothing would be counted.
+func clientIP(r *http.Request) string {
+	if ip := middleware.GetClientIP(r.Context()); ip != "" {
+		return ip
+	}
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return peer.Addr().Unmap().String()
+}

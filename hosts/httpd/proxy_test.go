@@ -41,3 +41,19 @@ func TestForwardedHeadersAreBelievedFromConfiguredProxiesOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoComesByProxiesAloneHasAnAddressAllTheSame: a proxy that names only trusted ones, or no address, does not leave anybody without one.
+func TestWhoComesByProxiesAloneHasAnAddressAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Idle())
+	ulf := w.User(t)
+	s := w.Serve(t, world.HTTPConfig(func(h *httpd.Config) {
+		h.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("172.30.85.0/24")}
+	}))
+	for _, forwarded := range []string{"172.30.85.1", "172.30.85.1, 127.0.0.1", "nonsense"} {
+		got := s.Anonymous().Do(t, http.MethodPost, "/api/v1/auth/login", map[string]any{"login": ulf.User.Username, "password": world.Password}, "X-Forwarded-For", forwarded)
+		if in := world.Decode[struct{ Session domain.Session }](t, got, http.StatusOK); in.Session.IP != "127.0.0.1" && in.Session.IP != "::1" {
+			t.Errorf("by %q the address is %q", forwarded, in.Session.IP)
+		}
+	}
+}
