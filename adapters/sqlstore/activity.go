@@ -173,6 +173,9 @@ func (r activity) Provide(ctx context.Context, from, to time.Time) error {
 	return nil
 }
 
+// oneAtATime comes before months are made or dropped: PostgreSQL's catalogue tells two that do so at once of what the other has half done.
+const oneAtATime = "SELECT pg_advisory_xact_lock(hashtext('revenge months'))"
+
 // addPartition makes a month's partition and moves what the default one holds of it, which PostgreSQL demands before it is attached. The lock
 // keeps writers out of the default partition meanwhile; they write on as soon as this commits.
 func (r activity) addPartition(ctx context.Context, begin time.Time) error {
@@ -180,6 +183,7 @@ func (r activity) addPartition(ctx context.Context, begin time.Time) error {
 	for _, statement := range []string{
 		"SET LOCAL lock_timeout = '2s'", // a long reader must not make everybody behind this wait
 		"SET LOCAL statement_timeout = 0",
+		oneAtATime,
 		"LOCK TABLE activity_logs_default IN ACCESS EXCLUSIVE MODE",
 		fmt.Sprintf("CREATE TABLE %s (LIKE activity_logs INCLUDING ALL)", name),
 		fmt.Sprintf("WITH moved AS (DELETE FROM activity_logs_default WHERE at >= %d AND at < %d RETURNING *) INSERT INTO %s SELECT * FROM moved", first, end, name),
@@ -219,7 +223,7 @@ func (r activity) Expire(ctx context.Context, before time.Time) (more bool, err 
 			if month, _ := time.Parse(monthly, name); month.AddDate(0, 1, 0).After(before) {
 				continue
 			}
-			for _, statement := range []string{"SET LOCAL lock_timeout = '2s'", "SET LOCAL statement_timeout = 0", "DROP TABLE IF EXISTS " + name} {
+			for _, statement := range []string{"SET LOCAL lock_timeout = '2s'", "SET LOCAL statement_timeout = 0", oneAtATime, "DROP TABLE IF EXISTS " + name} {
 				if _, err := r.db.ExecContext(ctx, statement); err != nil {
 					return false, translated(ctx, err, "activity")
 				}
