@@ -14,6 +14,7 @@ import (
 
 	"github.com/casbin/casbin/v2"
 	"github.com/casbin/casbin/v2/model"
+	rolemanager "github.com/casbin/casbin/v2/rbac/default-role-manager"
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
@@ -228,6 +229,8 @@ func effective(roles []domain.Role) ([]domain.RoleName, map[domain.RoleName]map[
 	if err != nil {
 		return nil, nil, err
 	}
+	// Its own role manager stops at ten generations.
+	enforcer.SetNamedRoleManager("g", rolemanager.NewRoleManager(len(roles)+1))
 	enforcer.AddNamedDomainMatchingFunc("g", "everywhere", func(asked, held string) bool { return held == everywhere || asked == held })
 	var names []domain.RoleName
 	var lines, groups [][]string

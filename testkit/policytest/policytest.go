@@ -157,6 +157,18 @@ func Run(t *testing.T, open func(t *testing.T, server *Server) policy.Policy) {
 		}
 	})
 	law("RolesCarryWhatTheyInheritEverywhereOrInALibrary", likeTheOracle)
+	law("RolesInheritHoweverManyAreBetween", func(t *testing.T, p policy.Policy, s *Server) {
+		chain := []domain.Role{{Name: "r0", Permissions: []domain.Permission{domain.PermissionActivityRead}}}
+		for i := range 100 {
+			chain = append(chain, domain.Role{Name: domain.RoleName(fmt.Sprintf("r%d", i+1)), Parents: []domain.RoleName{chain[i].Name}})
+		}
+		s.set(chain...)
+		for _, role := range chain {
+			if !allowed(t, p, with(role.Name), domain.PermissionActivityRead) {
+				t.Errorf("%s may not do what r0 may", role.Name)
+			}
+		}
+	})
 	law("AChangeHoldsAtOnceAfterForgetAndElseWithinFiveSeconds", func(t *testing.T, p policy.Policy, s *Server) {
 		actor := with("custom")
 		for _, change := range []func(){p.Forget, func() { s.wait(5 * time.Second) }} {
