@@ -157,7 +157,7 @@ func TestTheComposeFileHasEveryPartWholeAndNothingThatIsNotThere(t *testing.T) {
 	}
 
 	// Who is a proxy is said in three places, by one network.
-	network := whole.in("networks").in("default").in("ipam")["config"].([]any)[0].(map[string]any)["subnet"].(string)
+	network := whole.in("networks").in("outer").in("ipam")["config"].([]any)[0].(map[string]any)["subnet"].(string)
 	if all.in("revenge").in("environment")["REVENGE_TRUSTED_PROXIES"] != network || !strings.Contains(read(t, "deploy/nginx.conf"), network+" 1;") {
 		t.Errorf("the API or nginx trusts others than %s", network)
 	}
