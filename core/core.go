@@ -31,6 +31,7 @@ import (
 	"github.com/revenge-media/revenge/core/session"
 	"github.com/revenge-media/revenge/core/settings"
 	"github.com/revenge-media/revenge/core/tasks"
+	"github.com/revenge-media/revenge/core/views"
 	"github.com/revenge-media/revenge/ports/blobs"
 	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/cache"
@@ -57,8 +58,10 @@ type Deps struct {
 	Jobs  jobs.Runner
 	Cache cache.Cache
 	// Shared is behind Cache where several processes share one.
-	Shared    cache.Shared `optional:"true"`
-	Bus       bus.Bus
+	Shared cache.Shared `optional:"true"`
+	Bus    bus.Bus
+	// Alone says that no other process changes what is in Store, so that nothing which Bus did not tell of has changed.
+	Alone     bool
 	Blobs     blobs.Store
 	Files     files.Tree
 	Browser   files.Browser
@@ -116,6 +119,7 @@ type Core struct {
 	Activity *activity.Service
 	APIKeys  *apikey.Service
 	Library  *library.Service
+	Views    *views.Service
 	Movies   *movie.Service
 	Images   *images.Service
 	Playback *playback.Service
@@ -213,9 +217,10 @@ func New(ctx context.Context, d Deps) (*Core, error) {
 		},
 		MustEnrol: c.MFA.MustEnrol,
 	})
-	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Now: d.Now, Logger: d.Logger})
+	c.Views = views.New(views.Deps{Cache: d.Cache, Shared: d.Shared, Bus: d.Bus, Alone: d.Alone, Logger: d.Logger})
+	c.Movies = movie.New(movie.Deps{Store: d.Store, Access: c.Access, Views: c.Views, Now: d.Now, Logger: d.Logger})
 	c.Images = images.New(images.Deps{
-		Store: d.Store, Access: c.Access, Files: d.Files, Blobs: d.Blobs, Processor: d.Pictures, Transcoder: d.Transcode, Now: d.Now, Logger: d.Logger,
+		Store: d.Store, Access: c.Access, Views: c.Views, Files: d.Files, Blobs: d.Blobs, Processor: d.Pictures, Transcoder: d.Transcode, Now: d.Now, Logger: d.Logger,
 		NoFrames: d.Limits.NoFrames,
 	})
 	c.Library = library.New(library.Deps{
@@ -242,14 +247,15 @@ func (c *Core) Close() {
 
 // Listen takes up what the bus tells, until ctx ends: caches forget what other processes changed.
 func (c *Core) Listen(ctx context.Context) error {
-	ended := make(chan error, 6)
+	ended := make(chan error, 7)
 	go func() { ended <- c.Access.Listen(ctx) }()
 	go func() { ended <- c.Sessions.Listen(ctx) }()
 	go func() { ended <- c.Auth.Listen(ctx) }()
 	go func() { ended <- c.APIKeys.Listen(ctx) }()
 	go func() { ended <- c.Settings.Listen(ctx) }()
 	go func() { ended <- c.MFA.Listen(ctx) }()
-	return errors.Join(<-ended, <-ended, <-ended, <-ended, <-ended, <-ended)
+	go func() { ended <- c.Views.Listen(ctx) }()
+	return errors.Join(<-ended, <-ended, <-ended, <-ended, <-ended, <-ended, <-ended)
 }
 
 // KindCleanUp removes what has expired: sessions, cached data over its cap, old activity.

@@ -18,6 +18,8 @@ import (
 // Bus is ports/bus over all processes. Subscribers of this process get its messages without the server, so that it hears of its own changes while the
 // server is away. After the connection was lost, here or at who publishes, subscribers are told of a gap.
 type Bus struct {
+	bus.Callers
+
 	conn  *Conn
 	heard atomic.Int64 // when the server last passed something on, in nanoseconds since the start
 	begin time.Time
@@ -70,6 +72,7 @@ func (b *Bus) Publish(ctx context.Context, messages ...bus.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
+	b.Call(messages...)
 	envelopes := make([]string, len(messages))
 	for i, m := range messages {
 		b.deliver(bus.Message{Topic: m.Topic, Payload: m.Payload})

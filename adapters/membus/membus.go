@@ -15,6 +15,8 @@ const Depth = 256
 
 // Bus delivers to every subscriber in this process, in the order of publishing.
 type Bus struct {
+	bus.Callers
+
 	mu          sync.Mutex
 	subscribers map[*subscriber]struct{}
 }
@@ -34,6 +36,7 @@ func (b *Bus) Publish(_ context.Context, messages ...bus.Message) error {
 			return fault.New(fault.TooLarge, bus.CodeTooLarge, "A bus message of %d bytes is over the limit of %d.", len(m.Payload), bus.MaxPayload)
 		}
 	}
+	b.Call(messages...)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range messages {

@@ -9,6 +9,7 @@ package caching
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"encoding/json"
 	"log/slog"
 	"reflect"
@@ -48,7 +49,8 @@ type Config struct {
 	ForgetAll bool
 }
 
-// Cached keeps values of T, which must survive JSON. It is safe for concurrent use.
+// Cached keeps values of T, which must survive JSON, or have a binary form of their own (encoding.BinaryMarshaler, and *T BinaryUnmarshaler). It is safe
+// for concurrent use.
 type Cached[T any] struct {
 	deps  Deps
 	cfg   Config
@@ -80,7 +82,7 @@ type flight[T any] struct {
 
 // New returns an empty cache.
 func New[T any](deps Deps, cfg Config) *Cached[T] {
-	c := &Cached[T]{deps: deps, cfg: cfg, group: cfg.Prefix + ":" + shape(reflect.TypeFor[T]()), epoch: time.Now().UnixNano()}
+	c := &Cached[T]{deps: deps, cfg: cfg, group: cfg.Prefix + ":" + Shape(reflect.TypeFor[T]()), epoch: time.Now().UnixNano()}
 	c.startEpoch()
 	return c
 }
@@ -124,7 +126,20 @@ func (c *Cached[T]) full(key string) string {
 	return prefix + key
 }
 
+func encode(v any) []byte {
+	var data []byte
+	if own, ok := v.(encoding.BinaryMarshaler); ok {
+		data, _ = own.MarshalBinary()
+	} else {
+		data, _ = json.Marshal(v)
+	}
+	return data // nil: what cannot be kept is loaded each time
+}
+
 func (c *Cached[T]) decode(full string, data []byte) (value T, err error) {
+	if own, ok := any(&value).(encoding.BinaryUnmarshaler); ok {
+		return value, own.UnmarshalBinary(data)
+	}
 	c.mu.Lock()
 	had, ok := c.decoded[full]
 	c.mu.Unlock()
@@ -148,7 +163,7 @@ func (c *Cached[T]) run(ctx context.Context, key, full string, f *flight[T], loa
 	data, fresh, lease := c.shared(ctx, key, full, f)
 	if !fresh {
 		if f.value, f.err = load(ctx); f.err == nil {
-			data, _ = json.Marshal(f.value) // what cannot be kept is loaded each time
+			data = encode(f.value)
 		}
 	}
 	c.mu.Lock()

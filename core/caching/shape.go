@@ -6,14 +6,22 @@ import (
 	"io"
 	"reflect"
 	"strconv"
+	"sync"
 )
 
-// shape tells apart types that read each other's JSON differently. It is part of the shared keys, so that a version of the program which knows a field
+var shapes sync.Map // of reflect.Type: string
+
+// Shape tells apart types that read each other's JSON differently. It is part of the shared keys, so that a version of the program which knows a field
 // that another does not never takes it for empty because the other wrote the value (R17).
-func shape(t reflect.Type) string {
+func Shape(t reflect.Type) string {
+	if known, ok := shapes.Load(t); ok {
+		return known.(string)
+	}
 	h := fnv.New64a()
 	describe(h, t, map[reflect.Type]bool{})
-	return strconv.FormatUint(h.Sum64(), 36)
+	made := strconv.FormatUint(h.Sum64(), 36)
+	shapes.Store(t, made)
+	return made
 }
 
 func describe(w io.Writer, t reflect.Type, seen map[reflect.Type]bool) {

@@ -178,7 +178,8 @@ func TestAGapMakesEverythingOld(t *testing.T) {
 // given is a bus with these messages.
 type given struct{ messages chan bus.Message }
 
-func (given) Publish(context.Context, ...bus.Message) error { return nil }
+func (given) Publish(context.Context, ...bus.Message) error          { return nil }
+func (given) Ahead(context.Context, func(bus.Message), ...bus.Topic) {}
 func (g given) Subscribe(context.Context, ...bus.Topic) (<-chan bus.Message, error) {
 	return g.messages, nil
 }

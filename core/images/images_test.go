@@ -17,12 +17,16 @@ import (
 	"github.com/revenge-media/revenge/adapters/diskblobs"
 	"github.com/revenge-media/revenge/adapters/ffmpeg"
 	"github.com/revenge-media/revenge/adapters/imaging"
+	"github.com/revenge-media/revenge/adapters/membus"
 	"github.com/revenge-media/revenge/adapters/osfiles"
+	"github.com/revenge-media/revenge/adapters/otter"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
 	"github.com/revenge-media/revenge/adapters/sqlstore/sqlstoretest"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/core/images"
+	"github.com/revenge-media/revenge/core/views"
+	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/media"
 	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/testkit/demo"
@@ -65,13 +69,20 @@ func (s *shelf) ScopeFor(ctx context.Context, actor domain.Actor, p domain.Permi
 
 func newShelf(t *testing.T, transcoder media.Transcoder) *shelf {
 	t.Helper()
-	s := &shelf{t: t, dir: t.TempDir(), blobs: filepath.Join(t.TempDir(), "blobs"), store: sqlstoretest.SQLite(t, sqlstore.Config{})}
-	kept, err := diskblobs.Open(diskblobs.Config{Dir: s.blobs})
+	told := membus.New()
+	s := &shelf{t: t, dir: t.TempDir(), blobs: filepath.Join(t.TempDir(), "blobs"), store: sqlstoretest.SQLite(t, sqlstore.Config{Publisher: told})}
+	own, err := otter.Open(t.Context(), otter.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { kept.Close() })
-	s.images = images.New(images.Deps{Store: s.store, Access: s, Files: osfiles.NewTree(), Blobs: kept, Processor: imaging.New(), Transcoder: transcoder, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	kept := views.New(views.Deps{Cache: own, Bus: told, Logger: slog.New(slog.DiscardHandler)})
+	told.Ahead(t.Context(), func(m bus.Message) { kept.Forget(t.Context(), string(m.Payload)) }, bus.TopicMovie)
+	blobs, err := diskblobs.Open(diskblobs.Config{Dir: s.blobs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { blobs.Close() })
+	s.images = images.New(images.Deps{Store: s.store, Access: s, Views: kept, Files: osfiles.NewTree(), Blobs: blobs, Processor: imaging.New(), Transcoder: transcoder, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	root, err := filepath.EvalSymlinks(s.dir)
 	if err != nil {
 		t.Fatal(err)

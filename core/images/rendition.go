@@ -9,6 +9,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/views"
 	"github.com/revenge-media/revenge/ports/images"
 )
 
@@ -35,7 +36,9 @@ func (s *Service) Rendition(ctx context.Context, actor domain.Actor, kind domain
 	if !slices.Contains(Widths, width) {
 		return Rendition{}, fault.InvalidField("image.bad_width", "width", "Pictures are %v pixels wide.", Widths)
 	}
-	image, err := s.find(ctx, scope, kind, id)
+	image, err := views.Read(ctx, s.Views, views.Asked{Scope: scope, Name: "image", With: []any{kind, id}}, func(ctx context.Context) (domain.StoredImage, error) {
+		return s.find(ctx, scope, kind, id)
+	})
 	if err != nil {
 		return Rendition{}, err
 	}

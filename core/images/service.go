@@ -9,6 +9,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/flight"
+	"github.com/revenge-media/revenge/core/views"
 	"github.com/revenge-media/revenge/ports/blobs"
 	"github.com/revenge-media/revenge/ports/files"
 	"github.com/revenge-media/revenge/ports/images"
@@ -26,6 +27,7 @@ type Access interface {
 type Deps struct {
 	Store     store.Store
 	Access    Access
+	Views     *views.Service
 	Files     files.Tree
 	Blobs     blobs.Store
 	Processor images.Processor

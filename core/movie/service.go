@@ -8,6 +8,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/core/views"
 	"github.com/revenge-media/revenge/ports/store"
 )
 
@@ -21,6 +22,7 @@ type Access interface {
 type Deps struct {
 	Store  store.Store
 	Access Access
+	Views  *views.Service
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -74,9 +76,12 @@ func (s *Service) Index(ctx context.Context, actor domain.Actor, f domain.MovieF
 	return s.Store.Read().Movies.Index(ctx, scope, actor.UserID, f)
 }
 
+// newestFirst is RecentlyAdded's filter.
+var newestFirst = domain.MovieFilter{Sort: domain.SortAdded, Descending: true}
+
 // RecentlyAdded lists films, newest first.
 func (s *Service) RecentlyAdded(ctx context.Context, actor domain.Actor, page domain.PageRequest) (domain.Page[domain.MovieItem], error) {
-	return s.List(ctx, actor, domain.MovieFilter{Sort: domain.SortAdded, Descending: true}, page)
+	return s.List(ctx, actor, newestFirst, page)
 }
 
 // ContinueWatching lists films that the actor began and did not finish, last played first.

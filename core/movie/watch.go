@@ -4,8 +4,10 @@ import (
 	"context"
 	"math"
 
+	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/fault"
+	"github.com/revenge-media/revenge/ports/bus"
 	"github.com/revenge-media/revenge/ports/store"
 )
 
@@ -102,7 +104,10 @@ func (s *Service) record(ctx context.Context, actor domain.Actor, id domain.ID, 
 			return err
 		}
 		state = standing.state
-		return tx.Watch.SaveState(ctx, actor.UserID, m.Identity, standing.state, standing.dismissed)
+		if err := tx.Watch.SaveState(ctx, actor.UserID, m.Identity, standing.state, standing.dismissed); err != nil {
+			return err
+		}
+		return tx.Events.Publish(ctx, caching.Changed(bus.TopicWatch, actor.UserID)...)
 	})
 	return state, err
 }

@@ -31,6 +31,8 @@ import (
 	"github.com/revenge-media/revenge/adapters/totp"
 	"github.com/revenge-media/revenge/adapters/webauthn"
 	"github.com/revenge-media/revenge/core"
+	"github.com/revenge-media/revenge/core/access"
+	"github.com/revenge-media/revenge/core/caching"
 	"github.com/revenge-media/revenge/core/fault"
 	"github.com/revenge-media/revenge/hosts/config"
 	"github.com/revenge-media/revenge/hosts/telemetry"
@@ -125,7 +127,8 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 		DSN: c.Database, Publisher: shared.bus, Logger: o.Logger, SlowQuery: c.Log.SlowQuery, BeforeMigration: beforeUpgrade(c, o),
 		StatementTimeout: c.Postgres.StatementTimeout, ConnLifetime: c.Postgres.ConnLifetime, Tracer: o.Tracing.Tracer(),
 	}
-	if _, embedded := sqliteFile(c); !embedded {
+	_, embedded := sqliteFile(c)
+	if !embedded {
 		database.MaxConns = c.Postgres.MaxConns
 	}
 	store, err := sqlstore.Open(ctx, database)
@@ -160,11 +163,12 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	app.Transcoder = transcoder
 	app.closeLater(transcoder)
 
+	roles := access.KeptSource(store.Read().Roles, caching.Deps{Cache: cache, Shared: shared.cache, Logger: o.Logger})
 	app.Core, err = core.New(ctx, core.Deps{
-		Store: store, Jobs: queue, Cache: cache, Shared: shared.cache, Bus: shared.bus, Blobs: blobs,
+		Store: store, Jobs: queue, Cache: cache, Shared: shared.cache, Bus: shared.bus, Alone: embedded && shared.cache == nil, Blobs: blobs,
 		Files: osfiles.NewTree(), Browser: osfiles.NewBrowser(), Watcher: osfiles.NewWatcher(osfiles.WatcherConfig{}),
 		Packager: cmaf.New(cmaf.Config{}), Transcode: transcoder, Subtitles: astisub.New(), Metadata: o.Metadata, Pictures: imaging.New(),
-		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: store.Read().Roles}), Limiter: shared.limiter,
+		Sealer: sealer, Mail: smtp.New(smtp.Config{Roots: o.MailRoots}), Passwords: argon2.New(argon2.Config{}), Policy: casbin.New(casbin.Config{Source: roles}), Limiter: shared.limiter,
 		Backups: backupsOf(c, o, store),
 		Codes:   totp.Generator{}, Passkeys: webauthn.Ceremonies{},
 		Parties: oidcrp.New(oidcrp.Config{Now: o.Now, Client: func(issuer *url.URL) *http.Client { return opening.outbound.Client("oidc", adminSet(issuer)) }}),

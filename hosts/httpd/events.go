@@ -74,6 +74,7 @@ func (s *Server) sendEvents(ctx context.Context, send sse.Sender) error {
 				continue
 			}
 			if m.Topic == bus.TopicMovie {
+				s.core.Views.Forget(ctx, id.String()) // who is told asks at once, perhaps before this process took the change up
 				err = send.Data(MoviesChanged{id})
 			} else {
 				err = s.sendScan(ctx, actor, id, send)

@@ -57,7 +57,7 @@ func armoured(t *testing.T, name string, r world.Response, tls bool) {
 		t.Errorf("%s, %d: Strict-Transport-Security is %q", name, r.Status, transport)
 	}
 	kind, kept := r.Header.Get("Content-Type"), r.Header.Get("Cache-Control")
-	if strings.Contains(kind, "json") && !strings.Contains(kind, "openapi") && kept != "no-store" {
+	if strings.Contains(kind, "json") && !strings.Contains(kind, "openapi") && !strings.Contains(kind, "manifest") && kept != "no-store" {
 		t.Errorf("%s, %d: JSON may be kept: %q", name, r.Status, kept)
 	}
 	if strings.HasPrefix(kind, "image/jpeg") || strings.HasPrefix(kind, "image/webp") || strings.HasPrefix(kind, "video/") || strings.HasPrefix(kind, "text/vtt") || strings.Contains(kind, "mpegurl") {

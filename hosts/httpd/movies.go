@@ -2,9 +2,6 @@ package httpd
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
@@ -13,6 +10,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/movie"
+	"github.com/revenge-media/revenge/core/views"
 )
 
 // optional is a query parameter that is told apart from its zero value.
@@ -71,21 +69,56 @@ func (i FilterQuery) filter() domain.MovieFilter {
 	return f
 }
 
+// Conditions are what a client says of what it has.
+type Conditions struct {
+	IfNoneMatch  string `header:"If-None-Match" doc:"Entity tags of answers that the client has: 304 where it is one of them"`
+	CacheControl string `header:"Cache-Control" doc:"With no-cache the answer is what the database has now, not what is kept for a while"`
+}
+
+// anew tells whether the client wants nothing that was kept (RFC 9111, 5.2.1.4).
+func (c Conditions) anew() bool { return strings.Contains(c.CacheControl, "no-cache") }
+
 type moviesInput struct {
 	FilterQuery
 	PageQuery
+	Conditions
 }
 
-// movieInput asks for one film, unless the client has it as it is.
+type pageInput struct {
+	PageQuery
+	Conditions
+}
+
 type movieInput struct {
 	ByID
-	IfNoneMatch string `header:"If-None-Match"`
+	Conditions
 }
 
-type movieOutput struct {
+// shown is a T that is JSON already.
+type shown[T any] struct{ json []byte }
+
+// Schema is T's.
+func (shown[T]) Schema(r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+
+// encoded is what goes over the wire.
+func (s shown[T]) encoded() []byte { return s.json }
+
+type viewOutput[T any] struct {
 	Status int
 	ETag   string `header:"ETag"`
-	Body   domain.Movie
+	Body   shown[T]
+}
+
+// view answers with a view, or that the client has it.
+func view[T any](c Conditions, v views.View, err error) (*viewOutput[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	out := &viewOutput[T]{Status: http.StatusOK, ETag: v.ETag, Body: shown[T]{v.JSON}}
+	if matches(c.IfNoneMatch, v.ETag) {
+		out.Status = http.StatusNotModified
+	}
+	return out, nil
 }
 
 type progressInput struct {
@@ -96,13 +129,6 @@ type progressInput struct {
 		FileID   *domain.ID `json:"fileId,omitempty" doc:"The file that plays"`
 		Paused   bool       `json:"paused,omitempty" doc:"That the player stands still; the position counts all the same"`
 	}
-}
-
-// etagOf is a strong validator of a JSON body.
-func etagOf(v any) string {
-	data, _ := json.Marshal(v) // read models always marshal
-	sum := sha256.Sum256(data)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 
 // matches tells whether an If-None-Match holds an entity tag (RFC 9110, 13.1.2).
@@ -120,21 +146,29 @@ func (s *Server) mountMovies() {
 	route := func(id, method, path, summary string) Route {
 		return Route{ID: id, Method: method, Path: path, Summary: summary, Tag: "Movies", Permission: domain.PermissionLibraryRead, InLibrary: true}
 	}
-	register(s, route("listMovies", http.MethodGet, "/movies", "Films that one may see, filtered and sorted"),
-		func(ctx context.Context, in *moviesInput) (*output[domain.Page[domain.MovieItem]], error) {
-			return page(s.core.Movies.List(ctx, actorOf(ctx), in.filter(), in.request()))
+	kept := func(id, path, summary string) Route {
+		r := route(id, http.MethodGet, path, summary)
+		r.Also = []int{http.StatusNotModified}
+		return r
+	}
+	register(s, kept("listMovies", "/movies", "Films that one may see, filtered and sorted"),
+		func(ctx context.Context, in *moviesInput) (*viewOutput[domain.Page[domain.MovieItem]], error) {
+			v, err := s.core.Movies.ViewList(ctx, actorOf(ctx), in.filter(), in.request(), in.anew())
+			return view[domain.Page[domain.MovieItem]](in.Conditions, v, err)
 		})
 	register(s, route("indexMovies", http.MethodGet, "/movies/index", "Where letters, years or decades begin in the same list"),
 		func(ctx context.Context, in *FilterQuery) (*output[items[domain.IndexEntry]], error) {
 			return list(s.core.Movies.Index(ctx, actorOf(ctx), in.filter()))
 		})
-	register(s, route("listRecentlyAdded", http.MethodGet, "/movies/recently-added", "Films, newest first"),
-		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.MovieItem]], error) {
-			return page(s.core.Movies.RecentlyAdded(ctx, actorOf(ctx), in.request()))
+	register(s, kept("listRecentlyAdded", "/movies/recently-added", "Films, newest first"),
+		func(ctx context.Context, in *pageInput) (*viewOutput[domain.Page[domain.MovieItem]], error) {
+			v, err := s.core.Movies.ViewRecentlyAdded(ctx, actorOf(ctx), in.request(), in.anew())
+			return view[domain.Page[domain.MovieItem]](in.Conditions, v, err)
 		})
-	register(s, route("listContinueWatching", http.MethodGet, "/movies/continue-watching", "Films that one began, last played first"),
-		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.MovieItem]], error) {
-			return page(s.core.Movies.ContinueWatching(ctx, actorOf(ctx), in.request()))
+	register(s, kept("listContinueWatching", "/movies/continue-watching", "Films that one began, last played first"),
+		func(ctx context.Context, in *pageInput) (*viewOutput[domain.Page[domain.MovieItem]], error) {
+			v, err := s.core.Movies.ViewContinueWatching(ctx, actorOf(ctx), in.request(), in.anew())
+			return view[domain.Page[domain.MovieItem]](in.Conditions, v, err)
 		})
 	register(s, route("listWatchHistory", http.MethodGet, "/movies/watch-history", "What one watched: an entry a day and film"),
 		func(ctx context.Context, in *PageQuery) (*output[domain.Page[domain.HistoryEntry]], error) {
@@ -148,19 +182,10 @@ func (s *Server) mountMovies() {
 		func(ctx context.Context, _ *struct{}) (*output[items[domain.Count]], error) {
 			return list(s.core.Movies.Genres(ctx, actorOf(ctx)))
 		})
-	film := route("getMovie", http.MethodGet, "/movies/{id}", "A film with one's own watch state")
-	film.Also = []int{http.StatusNotModified}
-	register(s, film,
-		func(ctx context.Context, in *movieInput) (*movieOutput, error) {
-			m, err := s.core.Movies.Get(ctx, actorOf(ctx), in.ID)
-			if err != nil {
-				return nil, err
-			}
-			out := &movieOutput{Status: http.StatusOK, ETag: etagOf(m), Body: m}
-			if matches(in.IfNoneMatch, out.ETag) {
-				out.Status = http.StatusNotModified
-			}
-			return out, nil
+	register(s, kept("getMovie", "/movies/{id}", "A film with one's own watch state"),
+		func(ctx context.Context, in *movieInput) (*viewOutput[domain.Movie], error) {
+			v, err := s.core.Movies.ViewMovie(ctx, actorOf(ctx), in.ID, in.anew())
+			return view[domain.Movie](in.Conditions, v, err)
 		})
 	register(s, route("listMovieFiles", http.MethodGet, "/movies/{id}/files", "Its files: versions with their parts, then extras"),
 		func(ctx context.Context, in *ByID) (*output[items[domain.File]], error) {

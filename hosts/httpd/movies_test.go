@@ -2,6 +2,7 @@ package httpd_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image/jpeg"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/revenge-media/revenge/core/domain"
 	"github.com/revenge-media/revenge/core/playback"
+	"github.com/revenge-media/revenge/ports/store"
 	"github.com/revenge-media/revenge/testkit/demo"
 	"github.com/revenge-media/revenge/testkit/world"
 )
@@ -91,6 +93,101 @@ func TestFilmsOverHTTP(t *testing.T) {
 	if r := u.Get(t, "/genres"); r.Status != http.StatusOK {
 		t.Errorf("genres: %d %s", r.Status, r.Body)
 	}
+}
+
+// Lists and films are kept between requests. Whoever changed something, by whatever process, is shown it by the next answer all the same.
+func TestWhatIsKeptIsTrueAtOnce(t *testing.T) {
+	t.Parallel()
+	onEitherDatabase(t, func(t *testing.T, options ...world.Option) {
+		s := world.New(t, options...).Serve(t)
+		dir := t.TempDir()
+		first := world.Film(t, dir, "Alien (1979)", demo.H264AAC)
+		l := s.World.Library(t, dir)
+		s.World.ScanUntilDone(t, l.ID)
+		admin, u, other := s.Admin(t), s.User(t), s.Bearer(s.World.Account(t, "olga", domain.RoleUser).Tokens.AccessToken)
+		alien := world.Decode[domain.Page[domain.MovieItem]](t, u.Get(t, "/movies"), http.StatusOK).Items[0]
+		at := "/movies/" + alien.ID.String()
+		lists := []string{"/movies", "/movies?sort=-year&limit=10", "/movies/recently-added"}
+		progress := func(a world.Client, path string) (found []float64) {
+			t.Helper()
+			for _, item := range world.Decode[domain.Page[domain.MovieItem]](t, a.Get(t, path), http.StatusOK).Items {
+				found = append(found, item.State.Progress)
+			}
+			return found
+		}
+		for _, position := range []float64{4, 8, 2} {
+			want := position / 16
+			world.Decode[domain.WatchState](t, u.Post(t, at+"/progress", map[string]any{"position": position, "duration": 16}), http.StatusOK)
+			for _, path := range append(lists, "/movies/continue-watching") {
+				if got := progress(u, path); len(got) != 1 || got[0] != want {
+					t.Errorf("after a report of %v, %s shows %v", position, path, got)
+				}
+				if got := progress(other, path); len(got) > 1 || len(got) == 1 && got[0] != 0 {
+					t.Errorf("another account is shown %v by %s", got, path)
+				}
+			}
+			if got := world.Decode[domain.Movie](t, u.Get(t, at), http.StatusOK).State.Progress; got != want {
+				t.Errorf("the film shows %v, not %v", got, want)
+			}
+		}
+		for _, path := range append(lists, at) {
+			before := u.Get(t, path)
+			if again := u.Do(t, http.MethodGet, "/api/v1"+path, nil, "If-None-Match", before.Header.Get("ETag")); again.Status != http.StatusNotModified || len(again.Body) > 0 {
+				t.Errorf("%s, unchanged, is answered %d", path, again.Status)
+			}
+			world.Decode[domain.WatchState](t, u.Do(t, http.MethodPost, "/api/v1"+at+"/watched", nil), http.StatusOK)
+			if again := u.Do(t, http.MethodGet, "/api/v1"+path, nil, "If-None-Match", before.Header.Get("ETag")); again.Status != http.StatusOK {
+				t.Errorf("%s, changed, is answered %d", path, again.Status)
+			}
+			world.Decode[domain.WatchState](t, u.Do(t, http.MethodDelete, "/api/v1"+at+"/watched", nil), http.StatusOK)
+		}
+
+		// Behind the server's back: only who asks for it is shown what nobody told of.
+		err := s.World.Core.Store.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			m, err := tx.Movies.Get(ctx, domain.ScopeAll(), domain.ID{}, alien.ID)
+			if err != nil {
+				return err
+			}
+			m.Title = "Untold"
+			return tx.Movies.Save(ctx, m)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(lists, at) {
+			if anew := u.Do(t, http.MethodGet, "/api/v1"+path, nil, "Cache-Control", "no-cache"); !bytes.Contains(anew.Body, []byte("Untold")) {
+				t.Errorf("%s with no-cache shows %s", path, anew.Body)
+			}
+		}
+
+		world.Film(t, dir, "Brazil (1985)", demo.H264AAC)
+		s.World.ScanUntilDone(t, l.ID)
+		for _, path := range lists {
+			if got := progress(u, path); len(got) != 2 {
+				t.Errorf("after a scan %s shows %d films", path, len(got))
+			}
+		}
+		if err := os.RemoveAll(filepath.Dir(first)); err != nil {
+			t.Fatal(err)
+		}
+		s.World.ScanUntilDone(t, l.ID)
+		if got := world.Decode[domain.Movie](t, u.Get(t, at), http.StatusOK); got.Available {
+			t.Error("a film whose files are gone is shown as available")
+		}
+		if r := admin.Do(t, http.MethodDelete, "/api/v1/admin/libraries/"+l.ID.String(), nil); r.Status != http.StatusNoContent {
+			t.Fatalf("the library is deleted with %d %s", r.Status, r.Body)
+		}
+		for _, who := range []world.Client{admin, u, other} {
+			for _, path := range lists {
+				if got := progress(who, path); len(got) != 0 {
+					t.Errorf("of a library that is gone %s shows %d films", path, len(got))
+				}
+			}
+			if r := who.Get(t, at); r.Status != http.StatusNotFound {
+				t.Errorf("a film that is gone is answered %d", r.Status)
+			}
+		}
+	})
 }
 
 func TestProgressOverHTTP(t *testing.T) {

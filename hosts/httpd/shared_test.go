@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -67,7 +68,14 @@ func (s *cacheServer) begins() (up bool) {
 	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said, err := s.process.StdoutPipe()
 	if err == nil {
-		err = s.process.Start()
+		// It dies with the thread that started it (prctl(2)), and threads that start ffmpeg end: so it gets one of its own, for as long as the test.
+		started := make(chan error)
+		go func() {
+			runtime.LockOSThread()
+			started <- s.process.Start()
+			<-s.t.Context().Done()
+		}()
+		err = <-started
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -3,6 +3,7 @@ package httpd
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -33,9 +34,15 @@ func plainText(r *http.Request) error {
 
 var errBadText = errors.New("texts cannot have the character U+0000")
 
-// plainJSON reads JSON whose texts have no U+0000. What is no UTF-8 encoding/json replaces by U+FFFD.
+// plainJSON writes JSON, also what is JSON already, and reads JSON whose texts have no U+0000. What is no UTF-8 encoding/json replaces by U+FFFD.
 var plainJSON = huma.Format{
-	Marshal: huma.DefaultJSONFormat.Marshal,
+	Marshal: func(w io.Writer, v any) error {
+		if ready, ok := v.(interface{ encoded() []byte }); ok {
+			_, err := w.Write(ready.encoded())
+			return err
+		}
+		return huma.DefaultJSONFormat.Marshal(w, v)
+	},
 	Unmarshal: func(data []byte, v any) error {
 		if err := json.Unmarshal(data, v); err != nil {
 			return err

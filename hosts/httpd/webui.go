@@ -98,11 +98,7 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, name string)
 			h.Set("Content-Encoding", form.encoding)
 		}
 		h.Add("Vary", "Accept-Encoding")
-		kind := mime.TypeByExtension(path.Ext(name))
-		if kind == "" {
-			kind = "application/octet-stream"
-		}
-		h.Set("Content-Type", kind)
+		h.Set("Content-Type", typeOf(name))
 		h.Set("Cache-Control", "no-cache")
 		if strings.HasPrefix(name, "_app/immutable/") {
 			h.Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -113,6 +109,18 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request, name string)
 		return true
 	}
 	return false
+}
+
+// typeOf is the media type of a file of the build. That of the manifest (w3.org/TR/appmanifest, 4.1) is none that Go or every system knows.
+func typeOf(name string) string {
+	kind := mime.TypeByExtension(path.Ext(name))
+	switch {
+	case path.Ext(name) == ".webmanifest":
+		return "application/manifest+json"
+	case kind == "":
+		return "application/octet-stream"
+	}
+	return kind
 }
 
 var errNotFile = errors.New("not a file")

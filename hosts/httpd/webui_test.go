@@ -22,6 +22,7 @@ func page() fs.FS {
 	return fstest.MapFS{
 		"index.html":                  {Data: []byte("<!doctype html><title>Revenge</title><script src=\"/theme.js\"></script>\n<script>\n\tstart({ base: \"\" });\n</script>")},
 		"icon.svg":                    {Data: []byte("<svg/>")},
+		"manifest.webmanifest":        {Data: []byte("{}")},
 		"theme.js":                    {Data: []byte("theme()")},
 		"theme.js.gz":                 {Data: []byte("gzipped")},
 		"theme.js.br":                 {Data: []byte("brotli")},
@@ -70,6 +71,7 @@ func TestThePageAnswersForEveryAddressOfTheApplication(t *testing.T) {
 	}
 	for address, want := range map[string]struct{ body, kind, cache string }{
 		"/icon.svg":                    {"<svg/>", "image/svg+xml", "no-cache"},
+		"/manifest.webmanifest":        {"{}", "application/manifest+json", "no-cache"},
 		"/_app/immutable/start.abc.js": {"run()", "text/javascript", "public, max-age=31536000, immutable"},
 	} {
 		got := c.Do(t, http.MethodGet, address, nil)

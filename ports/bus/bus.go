@@ -32,6 +32,9 @@ type Bus interface {
 	// Subscribe returns messages of the topics published from now on, this process's own included, until ctx ends; the channel is then
 	// closed. A subscriber that does not keep up loses the oldest, and is told by Message.Gap.
 	Subscribe(ctx context.Context, topics ...Topic) (<-chan Message, error)
+	// Ahead calls fn with each message of the topics that this process publishes, before any subscriber gets it and before Publish returns, until ctx
+	// ends: who changed something finds it changed. fn publishes nothing.
+	Ahead(ctx context.Context, fn func(Message), topics ...Topic)
 }
 
 // The topics.
@@ -54,4 +57,6 @@ const (
 	TopicSettings Topic = "settings"
 	// TopicMovie carries ids of libraries whose films changed.
 	TopicMovie Topic = "movie"
+	// TopicWatch carries ids of users whose watch states changed.
+	TopicWatch Topic = "watch"
 )

@@ -71,6 +71,34 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 			}
 		}
 	})
+	t.Run("WhoIsCalledAheadHearsBeforePublishReturns", func(t *testing.T) {
+		b := open(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		later, heard := subscribe(t, b, "a"), []string{}
+		b.Ahead(ctx, func(m bus.Message) {
+			if string(m.Payload) == "1" && len(later) > 0 {
+				t.Error("a subscriber was told first")
+			}
+			heard = append(heard, string(m.Payload))
+		}, "a", "c")
+		publish(t, b, bus.Message{Topic: "a", Payload: []byte("1")}, bus.Message{Topic: "b", Payload: []byte("2")})
+		publish(t, b, bus.Message{Topic: "c", Payload: []byte("3")})
+		if got := fmt.Sprint(heard); got != "[1 3]" {
+			t.Errorf("heard %s when Publish returned", got)
+		}
+		expect(t, later, "1")
+		cancel()
+		for deadline := time.Now().Add(5 * time.Second); ; {
+			before := len(heard)
+			publish(t, b, bus.Message{Topic: "a", Payload: []byte("4")})
+			if len(heard) == before {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("it is called after its context has ended")
+			}
+		}
+	})
 	t.Run("AnOversizedMessageIsRefused", func(t *testing.T) {
 		if err := open(t).Publish(t.Context(), bus.Message{Topic: "a", Payload: make([]byte, 4<<10+1)}); err == nil {
 			t.Fatal("4 KiB + 1 byte were taken")

@@ -15085,7 +15085,12 @@ export interface operations {
                 cursor?: string;
                 includeTotal?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Entity tags of answers that the client has: 304 where it is one of them */
+                "If-None-Match"?: string;
+                /** @description With no-cache the answer is what the database has now, not what is kept for a while */
+                "Cache-Control"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15094,11 +15099,19 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PageMovieItem"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -15164,7 +15177,12 @@ export interface operations {
                 cursor?: string;
                 includeTotal?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Entity tags of answers that the client has: 304 where it is one of them */
+                "If-None-Match"?: string;
+                /** @description With no-cache the answer is what the database has now, not what is kept for a while */
+                "Cache-Control"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15173,11 +15191,19 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PageMovieItem"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -15339,7 +15365,12 @@ export interface operations {
                 cursor?: string;
                 includeTotal?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description Entity tags of answers that the client has: 304 where it is one of them */
+                "If-None-Match"?: string;
+                /** @description With no-cache the answer is what the database has now, not what is kept for a while */
+                "Cache-Control"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -15348,11 +15379,19 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PageMovieItem"];
                 };
+            };
+            /** @description Not Modified */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -15567,7 +15606,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Entity tags of answers that the client has: 304 where it is one of them */
                 "If-None-Match"?: string;
+                /** @description With no-cache the answer is what the database has now, not what is kept for a while */
+                "Cache-Control"?: string;
             };
             path: {
                 id: string;
