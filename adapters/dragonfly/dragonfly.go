@@ -51,7 +51,7 @@ type Conn struct {
 	closed    atomic.Bool // the circuit: calls go through
 
 	mu      sync.Mutex
-	untold  int // calls that had to tell others something, and did not
+	untold  int // calls that had to tell others something and did not, and losses of the connection
 	tripped chan struct{}
 
 	bus *Bus
@@ -161,6 +161,9 @@ func call[T any](ctx context.Context, c *Conn, why intent, fn func(context.Conte
 		}
 		return value, fault.Wrap(err, fault.Unavailable, CodeUnreachable, "The shared cache refused a command.")
 	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		why = telling // the connection is lost: a server that comes back may have forgotten what it was told
+	}
 	c.trip(why, err)
 	return value, unreachable(err)
 }
@@ -242,7 +245,7 @@ func (c *Conn) keepConnected(first chan struct{}) {
 	begun := false
 	for {
 		for pause := 25 * time.Millisecond; c.ctx.Err() == nil; pause = min(2*pause, time.Second) {
-			err := c.recover(begun)
+			err := c.recover()
 			if err == nil {
 				break
 			}
@@ -270,8 +273,9 @@ func (c *Conn) keepConnected(first chan struct{}) {
 }
 
 // recover closes the circuit. What this process could not tell meanwhile made shared values old that it knows nothing of, and other processes did not
-// hear of: so before anything is read again every shared value goes, and every process is told that something was lost.
-func (c *Conn) recover(again bool) error {
+// hear of: so before anything is read again every shared value goes, and every process is told that something was lost. A server that was merely slow to
+// answer questions has lost nothing.
+func (c *Conn) recover() error {
 	client := c.connected.Load()
 	if client == nil {
 		made, err := rueidis.NewClient(c.client)
@@ -289,7 +293,7 @@ func (c *Conn) recover(again bool) error {
 		untold := c.untold
 		c.mu.Unlock()
 		_, err := within(c.ctx, probeTimeout, *client, func(ctx context.Context, r rueidis.Client) (struct{}, error) {
-			if !again && untold == 0 {
+			if untold == 0 {
 				return struct{}{}, r.Do(ctx, r.B().Ping().Build()).Error()
 			}
 			return struct{}{}, errors.Join(
@@ -314,7 +318,6 @@ func (c *Conn) recover(again bool) error {
 		if done {
 			return nil
 		}
-		again = true
 	}
 }
 

@@ -147,7 +147,7 @@ func Open(ctx context.Context, c config.Config, o Options) (app *App, err error)
 	if err != nil {
 		return nil, err
 	}
-	cache, err := otter.Open(ctx, otter.Config{})
+	cache, err := otter.Open(ctx, otter.Config{MaxBytes: uint64(c.Cache.Memory)}) //nolint:gosec // config has a least value
 	if err != nil {
 		return nil, err
 	}

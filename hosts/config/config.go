@@ -55,8 +55,9 @@ type Postgres struct {
 	ConnLifetime     time.Duration `koanf:"connLifetime" doc:"How long a connection is used, and up to a tenth more, so that connections spread again behind an address that leads elsewhere now. A server that takes no writes any more is left at once."`
 }
 
-// Cache is the server that several processes share.
+// Cache is what processes keep of what was read: each in its memory, and several on a server that they share.
 type Cache struct {
+	Memory        int64         `koanf:"memory" doc:"Most bytes that this process keeps in its memory of what was read; the least used go first."`
 	URL           string        `koanf:"url" secret:"url" doc:"redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss: with TLS) of a Dragonfly or Redis that processes on one database share: cached values, news of changes, rate limits. Empty: each process has its own. While it is away everything goes on, more slowly and with stricter limits."`
 	Prefix        string        `koanf:"prefix" doc:"Begins every key in it, so that several installations can share one."`
 	ClientCaching bool          `koanf:"clientCaching" doc:"Let it tell this process which values changed (CLIENT TRACKING). Switch it off where a Dragonfly does not know that."`
@@ -124,7 +125,7 @@ func Default() Config {
 		DataDir: defaultDataDir(), CacheSize: 20 << 30, Listen: ":8585", MetricsListen: "127.0.0.1:8586", TrustedProxies: []string{},
 		Postgres: Postgres{MaxConns: 10, StatementTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
 		Jobs:     Jobs{Prefix: "revenge"},
-		Cache:    Cache{Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
+		Cache:    Cache{Memory: 16 << 20, Prefix: "revenge:", ClientCaching: true, Timeout: 50 * time.Millisecond},
 		Log:      Log{Level: "info", Format: "auto", SlowQuery: 200 * time.Millisecond}, Scan: Scan{Every: 12 * time.Hour, Watch: true, Frames: true},
 		Workers: Workers{Default: 4, Scan: 1, Media: 2, Listen: "127.0.0.1:8587"}, Encode: Encode{PerUser: 6}, Auth: Auth{AccessTokenTTL: 15 * time.Minute},
 		Backup: Backup{BeforeUpgrade: true, Every: 7 * 24 * time.Hour, Keep: 4},
@@ -243,6 +244,7 @@ func (c Config) check() error {
 	kind, rest, _ = strings.Cut(c.Jobs.URL, "://")
 	require(c.Jobs.URL == "" || oneOf(kind, "redis", "rediss") && rest != "", "jobs.url", "must begin with redis:// or rediss://")
 	require(c.Jobs.URL == "" || scheme != "sqlite", "jobs.url", "must be empty with SQLite: Asynq hands out jobs that PostgreSQL keeps")
+	require(c.Cache.Memory >= 1<<20, "cache.memory", "must be at least 1 MiB (1048576)")
 	require(c.Cache.Prefix != "", "cache.prefix", "must not be empty")
 	require(c.Cache.Timeout >= time.Millisecond && c.Cache.Timeout <= 5*time.Second, "cache.timeout", "must be between 1ms and 5s")
 	require(oneOf(c.Log.Level, "debug", "info", "warn", "error"), "log.level", "must be debug, info, warn or error")

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Cache keeps small values. Implementations are safe for concurrent use; returned slices belong to the caller.
+// Cache keeps small values. Implementations are safe for concurrent use. Returned slices are the cache's: callers read them only.
 type Cache interface {
 	// Get returns the value; ok is false when it is absent or expired. An error means that the cache is out of reach.
 	Get(ctx context.Context, key string) (value []byte, ok bool, err error)

@@ -68,13 +68,11 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Fatal("a value without one was taken")
 		}
 	})
-	t.Run("CallerAndCacheShareNoMemory", func(t *testing.T) {
+	t.Run("WhatIsKeptIsNotTheCallers", func(t *testing.T) {
 		c := open(t).Cache
 		v := []byte("abc")
 		_ = c.Set(t.Context(), "k", v, time.Minute)
 		v[0] = 'X'
-		got, _ := get(t, c, "k")
-		got[1] = 'X'
 		if again, _ := get(t, c, "k"); string(again) != "abc" {
 			t.Fatalf("got %q", again)
 		}

@@ -34,10 +34,11 @@ func Open(ctx context.Context, path string, readers int, busy time.Duration) (wr
 	if err := file.Close(); err != nil {
 		return nil, nil, err
 	}
-	if write, err = open(ctx, path, 1, busy, "_txlock=immediate&_pragma=journal_mode(WAL)"); err != nil {
+	// The system's page cache is behind the readers' own, of which each connection has one.
+	if write, err = open(ctx, path, 1, busy, "_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=cache_size(-8000)"); err != nil {
 		return nil, nil, err
 	}
-	if read, err = open(ctx, path, readers, busy, "_pragma=query_only(1)"); err != nil {
+	if read, err = open(ctx, path, readers, busy, "_pragma=query_only(1)&_pragma=cache_size(-2000)"); err != nil {
 		write.Close()
 		return nil, nil, err
 	}
@@ -48,7 +49,7 @@ func Open(ctx context.Context, path string, readers int, busy time.Duration) (wr
 const idle = 30 * time.Second
 
 func open(ctx context.Context, path string, conns int, busy time.Duration, options string) (*sql.DB, error) {
-	dsn := fmt.Sprintf("%s?_busy_timeout=%d&%s&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-8000)&_pragma=temp_store(MEMORY)",
+	dsn := fmt.Sprintf("%s?_busy_timeout=%d&%s&_pragma=foreign_keys(1)&_pragma=synchronous(NORMAL)&_pragma=temp_store(MEMORY)",
 		&url.URL{Scheme: "file", Path: path}, busy.Milliseconds(), options)
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
