@@ -121,14 +121,20 @@ func same[T any](b *testing.B, s *served, path string) {
 	}
 }
 
-// compare asks both sides for the paths in turn.
+// compare asks both sides for the paths in turn, Revenge for what its database has.
 func (s *served) compare(b *testing.B, clients int, paths ...string) measure.Comparison {
 	b.Helper()
 	var ours, theirs []request
 	for _, path := range paths {
-		ours = append(ours, newRequest(api+path, s.token))
+		ours = append(ours, fresh(newRequest(api+path, s.token)))
 		theirs = append(theirs, newRequest(path, s.limitToken))
 	}
+	return s.versus(b, clients, ours, theirs)
+}
+
+// versus lets both sides answer their requests in turn.
+func (s *served) versus(b *testing.B, clients int, ours, theirs []request) measure.Comparison {
+	b.Helper()
 	for address, requests := range map[string][]request{s.ours: ours, s.theirs: theirs} {
 		if err := learn(address, requests); err != nil {
 			b.Fatal(err)
@@ -189,23 +195,8 @@ func BenchmarkDeepPages(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			s := serve(b, catalogueOf(b, kind, films))
 			median := func(path string) measure.Side {
-				r := newRequest(path, s.token)
-				return func(context.Context) (float64, error) {
-					connection, err := dial(s.ours)
-					if err != nil {
-						return 0, err
-					}
-					defer connection.conn.Close()
-					took := make([]float64, samples)
-					for i := range took {
-						start := time.Now()
-						status, body, err := connection.do(r)
-						if took[i] = float64(time.Since(start)) / float64(time.Millisecond); err != nil || status != 200 {
-							return 0, fmt.Errorf("%s is answered %d %s: %w", path, status, body, err)
-						}
-					}
-					return measure.Median(took), nil
-				}
+				r := fresh(newRequest(path, s.token))
+				return func(context.Context) (float64, error) { return medianAnswer(s.ours, r, samples) }
 			}
 			for _, sort := range sorts {
 				b.Run(sort, func(b *testing.B) {

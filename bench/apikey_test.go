@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -18,21 +17,9 @@ func BenchmarkAPIKeyCheck(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			s := serve(b, catalogueOf(b, kind, 10_000))
 			ours, theirs := []request{s.keyRequest(b, api+"/users/me")}, []request{newRequest("/users/me", s.limitToken)}
-			for address, requests := range map[string][]request{s.ours: ours, s.theirs: theirs} {
-				if err := learn(address, requests); err != nil {
-					b.Fatal(err)
-				}
-			}
 			const clients = 16
-			side := func(address string, requests []request) measure.Side {
-				return func(ctx context.Context) (float64, error) { return load(ctx, address, requests, clients, turnLength()) }
-			}
 			for b.Loop() {
-				c, err := measure.Interleave(b.Context(), measure.Rounds, side(s.ours, ours), side(s.theirs, theirs))
-				if err != nil {
-					b.Fatal(err)
-				}
-				measure.Report(b, c.AtLeast(0.7, "API, "+kind+", 10000 films", fmt.Sprintf("GET /users/me by an API key, %d clients", clients), "requests/s"))
+				measure.Report(b, s.versus(b, clients, ours, theirs).AtLeast(0.7, "API, "+kind+", 10000 films", fmt.Sprintf("GET /users/me by an API key, %d clients", clients), "requests/s"))
 			}
 		})
 	}

@@ -70,6 +70,16 @@ func limitAPI() int {
 		m, err := films.get(r.Context(), id)
 		answer(w, m, err)
 	})
+	hot, err := films.marshalled()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	router.Get("/hot", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(hot)
+	})
+	router.Get("/ping", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	router.Get("/users/me", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Me, nil) })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -284,6 +294,15 @@ func (f *films) list(ctx context.Context) (domain.Page[domain.MovieItem], error)
 		return err
 	}, append(f.member[:1:1], f.libraries...)...)
 	return page, err
+}
+
+// marshalled is the list as it is answered.
+func (f *films) marshalled() ([]byte, error) {
+	page, err := f.list(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(page)
 }
 
 func (f *films) get(ctx context.Context, id domain.ID) (domain.Movie, error) {

@@ -125,7 +125,7 @@ func learn(address string, requests []request) error {
 		if err != nil {
 			return err
 		}
-		if status != r.status || len(body) == 0 {
+		if status != r.status || (len(body) == 0) != (status == 204 || status == 304) {
 			return fmt.Errorf("%.60q is answered %d: %.300s", r.wire, status, body)
 		}
 		requests[i].length = len(body)
