@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"regexp"
 	"strconv"
 	"strings"
@@ -194,13 +195,25 @@ func (th *theatre) streams(title string) string {
 // other process has mapped them.
 func privateMemory(b *testing.B, pid int) float64 {
 	b.Helper()
+	return rollup(b, pid, "Private_Clean:", "Private_Dirty:")
+}
+
+// ownMemory is what of that lies in no file.
+func ownMemory(b *testing.B, pid int) float64 {
+	b.Helper()
+	return rollup(b, pid, "Anonymous:")
+}
+
+// rollup adds up lines of what the system tells of a process's memory (proc(5), smaps), in MiB.
+func rollup(b *testing.B, pid int, names ...string) float64 {
+	b.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		b.Skip("this system does not tell of its processes: ", err)
 	}
 	kib := 0.0
 	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && (f[0] == "Private_Clean:" || f[0] == "Private_Dirty:") {
+		if f := strings.Fields(line); len(f) == 3 && slices.Contains(names, f[0]) {
 			n, _ := strconv.ParseFloat(f[1], 64)
 			kib += n
 		}
