@@ -113,23 +113,24 @@ const (
 	SortRandom  MovieSort = "random" // stable for a Seed
 )
 
-// MovieFilter restricts a list of films. Zero fields do not restrict.
+// MovieFilter restricts a list of films. Zero fields do not restrict; in JSON, which tells kept lists apart, they are left out.
 type MovieFilter struct {
-	Query            string // words of the title or original title, folded
-	LibraryID        *ID
-	Genres           []string // any of
-	YearFrom, YearTo int      // inclusive
-	RatingFrom       float64
-	Watched          *bool // by the asking user
-	InProgress       *bool
-	Resolutions      []string // any of
-	HDR              *bool
-	AudioLanguage    string
-	SubtitleLanguage string
-	Person           string
-	Sort             MovieSort
-	Descending       bool
-	Seed             int64
+	Query            string    `json:",omitzero"` // words of the title or original title, folded
+	LibraryID        *ID       `json:",omitzero"`
+	Genres           []string  `json:",omitzero"` // any of
+	YearFrom         int       `json:",omitzero"`
+	YearTo           int       `json:",omitzero"` // inclusive
+	RatingFrom       float64   `json:",omitzero"`
+	Watched          *bool     `json:",omitzero"` // by the asking user
+	InProgress       *bool     `json:",omitzero"`
+	Resolutions      []string  `json:",omitzero"` // any of
+	HDR              *bool     `json:",omitzero"`
+	AudioLanguage    string    `json:",omitzero"`
+	SubtitleLanguage string    `json:",omitzero"`
+	Person           string    `json:",omitzero"`
+	Sort             MovieSort `json:",omitzero"`
+	Descending       bool      `json:",omitzero"`
+	Seed             int64     `json:",omitzero"`
 }
 
 // ImageKind is what a picture shows.

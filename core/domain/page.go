@@ -9,9 +9,9 @@ const (
 // PageRequest asks for one keyset page. Cursor is opaque, from the previous Page's NextCursor, and belongs
 // to the same filter and sort; "" starts at the beginning.
 type PageRequest struct {
-	Limit        int
-	Cursor       string
-	IncludeTotal bool
+	Limit        int    `json:",omitzero"`
+	Cursor       string `json:",omitzero"`
+	IncludeTotal bool   `json:",omitzero"`
 }
 
 // Size returns Limit within 1..MaxPageSize; DefaultPageSize when it is not set.

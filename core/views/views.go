@@ -47,7 +47,7 @@ type Deps struct {
 // Service keeps views. Run Listen beside it.
 type Service struct {
 	bus    bus.Bus
-	stamps *caching.Cached[string]
+	stamps *caching.Cached[stamp]
 	kept   *caching.Cached[View]
 }
 
@@ -60,7 +60,7 @@ func New(d Deps) *Service {
 	}
 	return &Service{
 		bus:    d.Bus,
-		stamps: caching.New[string](deps, caching.Config{Prefix: "stamp", TTL: stampLife}),
+		stamps: caching.New[stamp](deps, caching.Config{Prefix: "stamp", TTL: stampLife}),
 		kept:   caching.New[View](deps, caching.Config{Prefix: "view", TTL: viewLife}),
 	}
 }
@@ -131,14 +131,25 @@ func Read[T any](ctx context.Context, s *Service, a Asked, load func(ctx context
 	return value, err
 }
 
+// stamp is of what views show: a random text.
+type stamp string
+
+// MarshalBinary is the text.
+func (s stamp) MarshalBinary() ([]byte, error) { return []byte(s), nil }
+
+// UnmarshalBinary reads what MarshalBinary made.
+func (s *stamp) UnmarshalBinary(data []byte) error { *s = stamp(data); return nil }
+
 // key takes the stamps before anything is read: what changes meanwhile is at worst kept under a stamp that nobody has any more.
 func (s *Service) key(ctx context.Context, a Asked, shape string) (string, error) {
 	with, err := json.Marshal(a.With)
 	if err != nil {
 		return "", fault.Wrap(err, fault.Internal, "views.asked", "What was asked for cannot be told apart.")
 	}
-	key := append(append(append([]byte(a.Name), 0), shape...), 0)
-	key = append(append(key, with...), 0)
+	key := make([]byte, 0, 512)
+	for _, part := range []string{a.Name, shape, string(with)} {
+		key = append(append(key, part...), 0)
+	}
 	stamps := []string{allLibraries}
 	if !a.Scope.All() {
 		stamps = make([]string, 0, len(a.Scope.Libraries())+1)
@@ -151,11 +162,11 @@ func (s *Service) key(ctx context.Context, a Asked, shape string) (string, error
 		stamps = append(stamps, a.User.String())
 	}
 	for _, of := range stamps {
-		stamp, err := s.stamps.Get(ctx, of, func(context.Context) (string, error) { return rand.Text(), nil })
+		current, err := s.stamps.Get(ctx, of, func(context.Context) (stamp, error) { return stamp(rand.Text()), nil })
 		if err != nil {
 			return "", err
 		}
-		key = append(append(append(append(key, of...), ' '), stamp...), 0)
+		key = append(append(append(append(key, of...), ' '), current...), 0)
 	}
 	sum := sha256.Sum256(key)
 	return base64.RawURLEncoding.EncodeToString(sum[:]), nil

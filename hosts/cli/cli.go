@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -119,6 +121,10 @@ func Process(command ...string) int {
 
 // Main runs the program and returns its exit code: 0, 1 for a failure, 2 for wrong usage.
 func Main(ctx context.Context, p Program) int {
+	// What lives is little, so that letting twice as much of it wait for the collector costs some MiB and saves half of its work.
+	if !slices.ContainsFunc(p.Environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
+		debug.SetGCPercent(200)
+	}
 	var c commands
 	exit := -1
 	parser, err := kong.New(&c, kong.Name("revenge"), kong.Description("A movie server for your household."),
