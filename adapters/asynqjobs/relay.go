@@ -96,7 +96,7 @@ type handed struct {
 // handOver gives some due jobs to Asynq and returns how many. The mark that they are handed over comes first, so that no other relay takes them and no worker
 // waits for the mark; should this process die between the two, askAsynq finds that Asynq does not know them.
 func (p *process) handOver(ctx context.Context) (int, error) {
-	rows, err := p.config.Pool.Query(ctx, handJobs, pgx.QueryExecModeCacheStatement, p.kinds, batch)
+	rows, err := p.config.Pool.Query(ctx, handJobs, p.kinds, batch)
 	if err != nil {
 		return 0, err
 	}
