@@ -146,7 +146,11 @@ func enqueue(ctx context.Context, list []jobs.Job, exec func(statement string, a
 			fmt.Fprintf(&rows, "($%d::uuid, $%d, $%d, $%d, $%d::jsonb, $%d::smallint, coalesce($%d::timestamptz, clock_timestamp()))", n+1, n+2, n+3, n+4, n+5, n+6, n+7)
 			args = append(args, domain.NewID().String(), string(job.Kind), string(jobs.QueueOf(job.Kind)), job.Key, payloadOf(job), priorityOf(job), runAt(job))
 		}
-		if err := exec(fmt.Sprintf(insertJobs, rows.String()), args...); err != nil {
+		mode := pgx.QueryExecModeExec
+		if len(some) == 1 { // mostly; only the statement of a certain number is worth preparing
+			mode = pgx.QueryExecModeCacheStatement
+		}
+		if err := exec(fmt.Sprintf(insertJobs, rows.String()), append([]any{mode}, args...)...); err != nil {
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}

@@ -3,7 +3,7 @@ package asynqjobs
 import (
 	"context"
 	"errors"
-	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -17,6 +17,8 @@ const (
 	look = time.Second
 	// check is how often it asks Asynq for tasks that it was given a while ago, and takes up what lost processes left.
 	check = 5 * time.Second
+	// together is how many tasks a relay gives to Asynq at once.
+	together = 8
 )
 
 // wake has the relay look at once.
@@ -30,6 +32,7 @@ func (p *process) wake() {
 // relay hands due jobs to Asynq until the process stops.
 func (p *process) relay() {
 	away := false
+	var remembered time.Time
 	wait := time.Duration(0)
 	for {
 		timer := time.NewTimer(wait)
@@ -41,7 +44,10 @@ func (p *process) relay() {
 			timer.Stop()
 		case <-timer.C:
 		}
-		err := p.remember(p.background)
+		var err error
+		if away || time.Since(remembered) >= look {
+			err, remembered = p.remember(p.background), time.Now()
+		}
 		for n := batch; err == nil && n == batch; {
 			n, err = p.handOver(p.background)
 		}
@@ -79,40 +85,64 @@ func (p *process) remember(ctx context.Context) error {
 	return err
 }
 
-// handOver gives some due jobs to Asynq and returns how many. Other relays skip them; should this process die before the commit they hand them over again
-// under the same ids, which Asynq refuses as known.
-func (p *process) handOver(ctx context.Context) (n int, err error) {
-	err = pgx.BeginFunc(ctx, p.config.Pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, dueJobs, p.kinds, batch)
-		if err != nil {
-			return err
+// handed is a job's task.
+type handed struct {
+	ID       string
+	Queue    jobs.Queue
+	Priority int
+	Task     string
+}
+
+// handOver gives some due jobs to Asynq and returns how many. The mark that they are handed over comes first, so that no other relay takes them and no worker
+// waits for the mark; should this process die between the two, askAsynq finds that Asynq does not know them.
+func (p *process) handOver(ctx context.Context) (int, error) {
+	rows, err := p.config.Pool.Query(ctx, handJobs, p.kinds, batch)
+	if err != nil {
+		return 0, err
+	}
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[handed])
+	if err != nil {
+		return 0, err
+	}
+	left, err := p.give(ctx, due)
+	if err != nil { // Asynq may have some of them all the same: it refuses a name that it knows
+		ids := make([]string, len(left))
+		for i, h := range left {
+			ids[i] = h.ID
 		}
-		due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
-			ID       string
-			Queue    jobs.Queue
-			Priority int
-			Turn     int
-		}])
-		if err != nil || len(due) == 0 {
-			return err
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		_, wrong := p.config.Pool.Exec(back, takeBackThese, ids)
+		return 0, errors.Join(err, wrong)
+	}
+	return len(due), nil
+}
+
+// give enqueues tasks, some of the same priority at once, and returns those that Asynq may not have when it fails.
+func (p *process) give(ctx context.Context, tasks []handed) (left []handed, err error) {
+	for len(tasks) > 0 {
+		n := 1
+		for n < min(len(tasks), together) && tasks[n].Priority == tasks[0].Priority {
+			n++
 		}
-		ids, tasks := make([]string, len(due)), make([]string, len(due))
-		for i, d := range due {
-			ids[i], tasks[i] = d.ID, d.ID
-			if d.Turn > 0 { // Asynq may still hold the task of its last turn
-				tasks[i] = fmt.Sprintf("%s/%d", d.ID, d.Turn)
-			}
-			_, err := p.client.EnqueueContext(ctx, asynq.NewTask("job", []byte(d.ID)),
-				asynq.TaskID(tasks[i]), asynq.Queue(p.taskQueue(d.Queue, d.Priority)), asynq.MaxRetry(1_000_000), asynq.Timeout(24*time.Hour))
-			if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-				return err
-			}
+		failures := make([]error, n)
+		var group sync.WaitGroup
+		for i, h := range tasks[:n] {
+			group.Go(func() {
+				_, err := p.client.EnqueueContext(ctx, asynq.NewTask("job", []byte(h.ID)),
+					asynq.TaskID(h.Task), asynq.Queue(p.taskQueue(h.Queue, h.Priority)), asynq.MaxRetry(1_000_000), asynq.Timeout(24*time.Hour))
+				if !errors.Is(err, asynq.ErrTaskIDConflict) {
+					failures[i] = err
+				}
+			})
 		}
-		n = len(due)
-		_, err = tx.Exec(ctx, handJobs, ids, tasks)
-		return err
-	})
-	return n, err
+		group.Wait()
+		if err := errors.Join(failures...); err != nil {
+			return tasks, err
+		}
+		tasks = tasks[n:]
+	}
+	return nil, nil
 }
 
 // listen hears of jobs that were committed and wakes the relay.
@@ -169,17 +199,12 @@ func (p *process) askAsynq(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
-		ID       string
-		Queue    jobs.Queue
-		Priority int
-		Task     string
-	}])
+	longAgo, err := pgx.CollectRows(rows, pgx.RowToStructByPos[handed])
 	if err != nil {
 		return err
 	}
 	var there, gone []string
-	for _, h := range handed {
+	for _, h := range longAgo {
 		switch _, err := p.inspect.GetTaskInfo(p.taskQueue(h.Queue, h.Priority), h.Task); {
 		case err == nil:
 			there = append(there, h.ID)

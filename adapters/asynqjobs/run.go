@@ -49,6 +49,18 @@ type process struct {
 	mu      sync.Mutex
 	claims  map[string]*claim // by the job's id
 	active  int               // tasks that are worked on
+
+	claiming  batcher[string, *claimed] // by the job's id; nil where it is not to be run here
+	finishing batcher[*claim, struct{}]
+}
+
+// claimed is a job as its claim found it.
+type claimed struct {
+	ID      string
+	Kind    jobs.Kind
+	Payload []byte
+	Attempt int
+	Turn    int
 }
 
 // claim is a job that runs here.
@@ -66,6 +78,8 @@ func (j *Jobs) Start(ctx context.Context, definitions []jobs.Definition, schedul
 		return fault.New(fault.Internal, "jobs.started", "The job runner runs already.")
 	}
 	p := &process{Jobs: j, definitions: map[jobs.Kind]jobs.Definition{}, kick: make(chan struct{}, 1), claims: map[string]*claim{}}
+	p.claiming.do, p.claiming.most = p.claimAll, batch
+	p.finishing.do, p.finishing.most = p.finishAll, batch
 	if p.id, err = j.config.ID(); err != nil {
 		return err
 	}
@@ -200,21 +214,18 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 	id := string(task.Payload())
 	p.count(1)
 	defer p.count(-1)
-	var kind string
-	var payload []byte
-	var attempt, turn int
-	err := p.config.Pool.QueryRow(ctx, claimJob, id, p.id, lease, p.kinds).Scan(&kind, &payload, &attempt, &turn)
-	if errors.Is(err, pgx.ErrNoRows) { // nothing to do; what waits for the end of a pause, or its time, is handed over again then
-		_, err = p.config.Pool.Exec(ctx, takeBackThese, []string{id})
-		return err
-	}
+	job, err := p.claiming.call(context.WithoutCancel(ctx), id) // a claim that nobody waits for would be nobody's; it ends with p.working
 	if err != nil {
 		return err
 	}
-	d := p.definitions[jobs.Kind(kind)]
+	if job == nil { // nothing to do; what waits for the end of a pause, or its time, is handed over again then
+		_, err = p.config.Pool.Exec(ctx, takeBackThese, []string{id})
+		return err
+	}
+	d := p.definitions[job.Kind]
 	running, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	c := &claim{id: id, turn: turn, cancel: cancel}
+	c := &claim{id: id, turn: job.Turn, cancel: cancel}
 	p.mu.Lock()
 	p.claims[id] = c
 	p.mu.Unlock()
@@ -225,9 +236,43 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 			delete(p.claims, id)
 		}
 	}()
-	run := jobs.Run{ID: id, Kind: d.Kind, Payload: payload, Attempt: attempt, LastAttempt: attempt >= d.MaxAttempts, Report: p.reporter(c)}
-	p.record(c, d, attempt, p.handle(running, d, run))
+	run := jobs.Run{ID: id, Kind: d.Kind, Payload: job.Payload, Attempt: job.Attempt, LastAttempt: job.Attempt >= d.MaxAttempts, Report: p.reporter(c)}
+	p.record(c, d, job.Attempt, p.handle(running, d, run))
 	return nil
+}
+
+// claimAll claims jobs. Of two tasks of the same job one gets it.
+func (p *process) claimAll(ids []string) ([]*claimed, error) {
+	rows, err := p.config.Pool.Query(p.working, claimJobs, pgx.QueryExecModeCacheStatement, ids, p.id, lease, p.kinds)
+	if err != nil {
+		return nil, err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[claimed])
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*claimed, len(list))
+	for _, job := range list {
+		byID[job.ID] = job
+	}
+	out := make([]*claimed, len(ids))
+	for i, id := range ids {
+		out[i] = byID[id]
+		delete(byID, id)
+	}
+	return out, nil
+}
+
+// finishAll records that jobs are done, those that are not somebody else's by now.
+func (p *process) finishAll(list []*claim) ([]struct{}, error) {
+	ids, turns := make([]string, len(list)), make([]int, len(list))
+	for i, c := range list {
+		ids[i], turns[i] = c.id, c.turn
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.background), lease)
+	defer cancel()
+	_, err := p.config.Pool.Exec(ctx, finishJobs, pgx.QueryExecModeCacheStatement, ids, turns)
+	return make([]struct{}, len(list)), err
 }
 
 func (p *process) count(n int) {
@@ -255,7 +300,8 @@ func (p *process) handle(ctx context.Context, d jobs.Definition, run jobs.Run) (
 
 // record writes the outcome, as long as the claim holds: while the database is away the lease decides who is to go on.
 func (p *process) record(c *claim, d jobs.Definition, attempt int, outcome error) {
-	statement, args := finishJob, []any{string(jobs.Done), c.id, c.turn}
+	var statement string
+	var args []any
 	after, again := jobs.Continued(outcome)
 	again = again || outcome != nil && p.working.Err() != nil // this process stops: the job goes on elsewhere or later, as if it had not begun
 	switch {
@@ -270,7 +316,12 @@ func (p *process) record(c *claim, d jobs.Definition, attempt int, outcome error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.background), lease)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		_, err := p.config.Pool.Exec(ctx, statement, args...)
+		var err error
+		if outcome == nil {
+			_, err = p.finishing.call(ctx, c)
+		} else {
+			_, err = p.config.Pool.Exec(ctx, statement, args...)
+		}
 		if err == nil {
 			break
 		}

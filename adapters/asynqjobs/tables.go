@@ -97,18 +97,25 @@ const (
 			ON CONFLICT (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying') DO NOTHING RETURNING 1
 		) SELECT pg_notify('` + channel + `', '') FROM (SELECT 1 FROM added LIMIT 1) AS any_added`
 
-	// dueJobs are of queues that are not paused, and of kinds that the process knows: a newer version's wait for it.
-	dueJobs = `SELECT id::text, queue, priority, turn FROM outbox
-		WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND run_at <= clock_timestamp() AND kind = ANY($1) AND queue <> ALL (SELECT queue FROM outbox_pause)
-		ORDER BY priority, run_at LIMIT $2 FOR UPDATE SKIP LOCKED`
-	handJobs = `UPDATE outbox SET handed_at = clock_timestamp(), task_id = given.task FROM unnest($1::uuid[], $2::text[]) AS given (id, task) WHERE outbox.id = given.id`
-	nextDue  = `SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND kind = ANY($1)
+	// handJobs marks due jobs of queues that are not paused, and of kinds that the process knows (a newer version's wait for it), as handed over, and returns
+	// the most urgent first. Asynq may still hold the task of a job's last turn, so each turn's has a name of its own.
+	handJobs = `WITH due AS (
+			SELECT id FROM outbox
+			WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND run_at <= clock_timestamp() AND kind = ANY($1) AND queue <> ALL (SELECT queue FROM outbox_pause)
+			ORDER BY priority, run_at LIMIT $2 FOR UPDATE SKIP LOCKED
+		), handed AS (
+			UPDATE outbox SET handed_at = clock_timestamp(), task_id = CASE turn WHEN 0 THEN outbox.id::text ELSE outbox.id::text || '/' || turn END FROM due WHERE outbox.id = due.id
+			RETURNING outbox.id, queue, priority, task_id, run_at
+		) SELECT id::text, queue, priority, task_id FROM handed ORDER BY priority, run_at, id`
+	nextDue = `SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at IS NULL AND kind = ANY($1)
 		AND queue <> ALL (SELECT queue FROM outbox_pause)`
 	// takeBack makes the relay hand them over again.
 	takeBack      = `UPDATE outbox SET handed_at = NULL WHERE state IN ('waiting', 'retrying') AND handed_at IS NOT NULL`
-	takeBackThese = takeBack + ` AND id = ANY($1::uuid[])`
+	takeBackThese = takeBack + ` AND id IN (SELECT id FROM outbox WHERE id = ANY($1::uuid[])` + inOrder + `)`
 	handedLongAgo = `SELECT id::text, queue, priority, task_id FROM outbox WHERE state IN ('waiting', 'retrying') AND handed_at < clock_timestamp() - interval '15 seconds' ORDER BY handed_at LIMIT 200`
-	stillHanded   = `UPDATE outbox SET handed_at = clock_timestamp() WHERE state IN ('waiting', 'retrying') AND id = ANY($1::uuid[])`
+	stillHanded   = `UPDATE outbox SET handed_at = clock_timestamp() WHERE state IN ('waiting', 'retrying') AND id IN (SELECT id FROM outbox WHERE id = ANY($1::uuid[])` + inOrder + `)`
+	// inOrder locks the rows of a statement that changes several in an order that all of them keep, so that no two wait for each other.
+	inOrder = ` ORDER BY id FOR UPDATE`
 	// releaseExpired counts no attempt; a job that takes one process after another with it ($2 of them) is dead all the same.
 	releaseExpired = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' WHEN losses + 1 >= $2 THEN 'dead' ELSE 'waiting' END, losses = losses + 1, attempt = greatest(attempt - 1, 0),
 		finished_at = CASE WHEN cancelling OR losses + 1 >= $2 THEN clock_timestamp() END, handed_at = NULL, lease_until = NULL, failures = ` + withFailure + `
@@ -120,16 +127,25 @@ const (
 			SELECT f, n FROM jsonb_array_elements(failures || jsonb_build_object('attempt', attempt, 'at', clock_timestamp(), 'error', $1::text)) WITH ORDINALITY AS all_of (f, n)
 			ORDER BY n DESC LIMIT 20) AS last_of)`
 
-	// claimJob has no row when the job is not to be run here: finished, cancelled, running elsewhere, paused, put off, or of a kind that only a newer version knows.
-	claimJob = `UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
-		WHERE id = $1::uuid AND state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
-		RETURNING kind, payload, attempt, turn`
+	// claimJobs has no row for a job that is not to be run here: finished, cancelled, running elsewhere, paused, put off, or of a kind that only a newer version knows.
+	claimJobs = `WITH mine AS (
+			SELECT id FROM ` + locked + `
+			WHERE state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
+		) UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
+		FROM mine WHERE outbox.id = mine.id
+		RETURNING outbox.id::text, kind, payload, attempt, turn`
+	// locked are the jobs of the ids in $1, locked in the order of these. As a row that is locked is looked for by itself, it is found by its id, and never through
+	// an index of all that waits, which is what PostgreSQL else makes of a queue whose length it does not know.
+	locked = `unnest($1::uuid[]) AS asked (asked_id), LATERAL (SELECT id, state, turn, run_at, kind, queue FROM outbox WHERE id = asked_id FOR UPDATE) AS job`
 	// prolong is of the jobs that the process knows to run: a claim whose answer was lost is nobody's, and its lease ends.
-	prolong = `UPDATE outbox SET lease_until = clock_timestamp() + $2::interval WHERE state = 'running' AND process = $1 AND id = ANY($3::uuid[]) RETURNING id::text, turn, cancelling`
+	prolong = `WITH mine AS (SELECT id FROM outbox WHERE state = 'running' AND process = $1 AND id = ANY($3::uuid[])` + inOrder + `)
+		UPDATE outbox SET lease_until = clock_timestamp() + $2::interval FROM mine WHERE outbox.id = mine.id RETURNING outbox.id::text, turn, cancelling`
 
-	// The outcomes. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
-	ofTurn      = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
-	finishJob   = `UPDATE outbox SET state = $1, finished_at = clock_timestamp(), lease_until = NULL` + ofTurn
+	// The outcomes, of many jobs that are done and of one that is not. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
+	ofTurn     = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
+	finishJobs = `WITH mine AS (
+			SELECT id FROM ` + locked + ` WHERE state = 'running' AND (id, turn) IN (SELECT * FROM unnest($1::uuid[], $2::int[]))
+		) UPDATE outbox SET state = 'done', finished_at = clock_timestamp(), lease_until = NULL FROM mine WHERE outbox.id = mine.id`
 	failJob     = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' ELSE 'dead' END, finished_at = clock_timestamp(), lease_until = NULL, failures = ` + withFailure + ofTurn
 	retryJob    = `UPDATE outbox SET ` + goesOn + `'retrying' END, run_at = clock_timestamp() + $4::interval, failures = ` + withFailure + ofTurn
 	continueJob = `UPDATE outbox SET ` + goesOn + `'waiting' END, run_at = clock_timestamp() + $1::interval, attempt = greatest(attempt - 1, 0), losses = 0` + ofTurn

@@ -1,0 +1,287 @@
+package bench_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/revenge-media/revenge/adapters/asynqjobs"
+	"github.com/revenge-media/revenge/adapters/sqlstore"
+	"github.com/revenge-media/revenge/bench/measure"
+	"github.com/revenge-media/revenge/core/domain"
+	"github.com/revenge-media/revenge/ports/jobs"
+	"github.com/revenge-media/revenge/ports/store"
+)
+
+func init() {
+	programs["jobs"] = revengeJobs
+	programs["limit-jobs"] = limitJobs
+}
+
+const (
+	benchJobs = 10_000
+	// Both sides ask for jobs from so many goroutines and run so many jobs at once, over so many connections to PostgreSQL.
+	jobClients, jobConns = 16, 40
+	benchKind            = jobs.Kind("bench.mail")
+	// jobPatience is how long the last job may take to be done and recorded.
+	jobPatience = 5 * time.Minute
+)
+
+// BenchmarkJobs compares 10,000 jobs that are enqueued transactionally and run with a bare Asynq program. In both a transaction puts a message into the
+// table of mails and asks for the job that sends it, and the job is a transaction that takes the message out again. The limit program makes that one
+// transaction and then, as nothing couples the two, gives the task to Asynq: what it commits just before its end no job is ever made of. Revenge makes it with
+// the store, as all of it does: serializable, and with the job in it. What counts is the time from the first transaction until the last job is done and
+// recorded, in Revenge's rows or Asynq's counters, while both go on at once, as in life. Each round has a database and queues of its own.
+func BenchmarkJobs(b *testing.B) {
+	keys := os.Getenv("REVENGE_TEST_REDIS")
+	if keys == "" {
+		b.Skip("Redis is not there: set REVENGE_TEST_REDIS")
+	}
+	count := sized(b, "REVENGE_BENCH_JOBS", benchJobs)
+	side := func(program string) measure.Side {
+		return func(ctx context.Context) (float64, error) {
+			dsn := databases[1].fresh(b, "")
+			s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn})
+			if err != nil {
+				return 0, err
+			}
+			if err := errors.Join(s.Migrate(ctx), s.Close()); err != nil {
+				return 0, err
+			}
+			return limitOf(b, count, program, dsn, keys, "bench-"+strings.ReplaceAll(domain.NewID().String(), "-", ""), strconv.Itoa(count))
+		}
+	}
+	for b.Loop() {
+		c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs"), side("limit-jobs"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		measure.Report(b, c.AtLeast(0.7, "Jobs, PostgreSQL and Redis", fmt.Sprintf("%d enqueued transactionally and run, %d at once", count, jobClients), "jobs/s"))
+	}
+}
+
+// jobRun is what both programs are told: the database, the server of keys and values, the name that begins the queues, and how many jobs.
+type jobRun struct {
+	dsn, redis, prefix string
+	count              int
+	// ran are how often the jobs ran, by their number.
+	ran []atomic.Int64
+}
+
+func newJobRun() (*jobRun, error) {
+	count, err := strconv.Atoi(os.Args[4])
+	return &jobRun{dsn: os.Args[1], redis: os.Args[2], prefix: os.Args[3], count: count, ran: make([]atomic.Int64, count)}, err
+}
+
+// mailJob is a job's payload.
+type mailJob struct {
+	N    int       `json:"n"`
+	Mail domain.ID `json:"mail"`
+}
+
+// measure asks for all jobs, waits until so many are recorded, and prints how many seconds that took, unless one ran twice or its mail is still there.
+func (r *jobRun) measure(ask func(ctx context.Context, job mailJob, m store.Mail) error, recorded func(ctx context.Context) (int, error), pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), jobPatience, errors.New("the jobs take too long"))
+	defer cancel()
+	var next atomic.Int64
+	failures := make([]error, jobClients)
+	var group sync.WaitGroup
+	start := time.Now()
+	for i := range failures {
+		group.Go(func() {
+			for n := int(next.Add(1)) - 1; n < r.count && failures[i] == nil; n = int(next.Add(1)) - 1 {
+				m := store.Mail{ID: domain.NewID(), Sealed: make([]byte, 300), CreatedAt: domain.Stamp(time.Now())}
+				failures[i] = ask(ctx, mailJob{n, m.ID}, m)
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	for i := range r.ran { // costs nothing while they run, as asking for what is recorded would
+		for r.ran[i].Load() == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for n := 0; n < r.count; {
+		var err error
+		if n, err = recorded(ctx); err != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+	took := time.Since(start).Seconds()
+	var left, twice int
+	for i := range r.ran {
+		if r.ran[i].Load() != 1 {
+			twice++
+		}
+	}
+	if err := pool.QueryRow(ctx, "SELECT count(*) FROM mail_outbox").Scan(&left); err != nil {
+		return err
+	}
+	if left != 0 || twice != 0 {
+		return fmt.Errorf("%d mails are left, %d jobs did not run once", left, twice)
+	}
+	fmt.Println("done", took, r.count)
+	return nil
+}
+
+// revengeJobs is Revenge's store and queue.
+func revengeJobs() int {
+	r, err := newJobRun()
+	if err == nil {
+		err = r.revenge(context.Background())
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return 0
+}
+
+func (r *jobRun) revenge(ctx context.Context) error {
+	s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: r.dsn, MaxConns: jobConns})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	queue, err := asynqjobs.Open(ctx, asynqjobs.Config{
+		Pool: s.Pool(), URL: r.redis, Prefix: r.prefix, ID: func() (string, error) { return "bench", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: jobClients},
+	})
+	if err != nil {
+		return err
+	}
+	defer queue.Close()
+	s.UseEnqueuer(queue.Transactional())
+	if err := queue.Start(ctx, []jobs.Definition{{Kind: benchKind, MaxAttempts: 1, Timeout: time.Minute, Handler: func(ctx context.Context, run jobs.Run) error {
+		var job mailJob
+		if err := json.Unmarshal(run.Payload, &job); err != nil {
+			return err
+		}
+		if err := s.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, job.Mail) }); err != nil {
+			return err
+		}
+		r.ran[job.N].Add(1)
+		return nil
+	}}}, nil); err != nil {
+		return err
+	}
+	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
+		return s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+			j, err := jobs.New(benchKind, job.Mail.String(), job)
+			if err != nil {
+				return err
+			}
+			return errors.Join(tx.Outbox.Add(ctx, m), tx.Jobs.Enqueue(ctx, j))
+		})
+	}, func(ctx context.Context) (n int, err error) {
+		return n, s.Pool().QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
+	}, s.Pool())
+	return errors.Join(err, queue.Stop(ctx), r.clean())
+}
+
+// limitJobs is a bare Asynq program.
+func limitJobs() int {
+	r, err := newJobRun()
+	if err == nil {
+		err = r.limit(context.Background())
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return 0
+}
+
+func (r *jobRun) limit(ctx context.Context) error {
+	config, err := pgxpool.ParseConfig(r.dsn)
+	if err != nil {
+		return err
+	}
+	config.MaxConns = jobConns
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	redis, err := asynq.ParseRedisURI(r.redis)
+	if err != nil {
+		return err
+	}
+	client, inspector := asynq.NewClient(redis), asynq.NewInspector(redis)
+	defer client.Close()
+	defer inspector.Close()
+	server := asynq.NewServer(redis, asynq.Config{Concurrency: jobClients, Queues: map[string]int{r.prefix: 1}, LogLevel: asynq.WarnLevel, TaskCheckInterval: 100 * time.Millisecond})
+	if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
+		var job mailJob
+		if err := json.Unmarshal(task.Payload(), &job); err != nil {
+			return err
+		}
+		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, "DELETE FROM mail_outbox WHERE id = $1", job.Mail.String())
+			if err == nil && tag.RowsAffected() != 1 {
+				err = errors.New("there is no such mail")
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		r.ran[job.N].Add(1)
+		return nil
+	})); err != nil {
+		return err
+	}
+	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
+		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO mail_outbox (id, sealed, created_at) VALUES ($1, $2, $3)", m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro())
+			return err
+		}); err != nil {
+			return err
+		}
+		payload, err := json.Marshal(job)
+		if err != nil {
+			return err
+		}
+		_, err = client.EnqueueContext(ctx, asynq.NewTask(string(benchKind), payload), asynq.Queue(r.prefix), asynq.MaxRetry(0))
+		return err
+	}, func(context.Context) (int, error) {
+		info, err := inspector.GetQueueInfo(r.prefix)
+		if err != nil {
+			return 0, err
+		}
+		if info.Failed > 0 {
+			return 0, fmt.Errorf("%d tasks failed", info.Failed)
+		}
+		return info.Processed, nil
+	}, pool)
+	server.Shutdown()
+	return errors.Join(err, r.clean())
+}
+
+// clean removes the run's queues.
+func (r *jobRun) clean() error {
+	redis, err := asynq.ParseRedisURI(r.redis)
+	if err != nil {
+		return err
+	}
+	inspector := asynq.NewInspector(redis)
+	defer inspector.Close()
+	queues, err := inspector.Queues()
+	for _, q := range queues {
+		if strings.HasPrefix(q, r.prefix) {
+			err = errors.Join(err, inspector.DeleteQueue(q, true))
+		}
+	}
+	return err
+}
