@@ -137,14 +137,14 @@ func enqueue(ctx context.Context, list []jobs.Job, exec func(statement string, a
 		some := list[:min(batch, len(list))]
 		list = list[len(some):]
 		var rows strings.Builder
-		args := make([]any, 0, 7*len(some))
+		args := make([]any, 0, 8*len(some))
 		for i, job := range some {
 			if i > 0 {
 				rows.WriteString(", ")
 			}
 			n := len(args)
-			fmt.Fprintf(&rows, "($%d::uuid, $%d, $%d, $%d, $%d::jsonb, $%d::smallint, coalesce($%d::timestamptz, clock_timestamp()))", n+1, n+2, n+3, n+4, n+5, n+6, n+7)
-			args = append(args, domain.NewID().String(), string(job.Kind), string(jobs.QueueOf(job.Kind)), job.Key, payloadOf(job), priorityOf(job), runAt(job))
+			fmt.Fprintf(&rows, "($%d::uuid, $%d, $%d, $%d, $%d::jsonb, $%d::smallint, coalesce($%d::timestamptz, clock_timestamp()), $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8)
+			args = append(args, domain.NewID().String(), string(job.Kind), string(jobs.QueueOf(job.Kind)), job.Key, payloadOf(job), priorityOf(job), runAt(job), jobs.TraceOf(ctx))
 		}
 		mode := pgx.QueryExecModeExec
 		if len(some) == 1 { // mostly; only the statement of a certain number is worth preparing

@@ -61,6 +61,7 @@ type claimed struct {
 	Payload []byte
 	Attempt int
 	Turn    int
+	Trace   string
 }
 
 // claim is a job that runs here.
@@ -236,7 +237,7 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 			delete(p.claims, id)
 		}
 	}()
-	run := jobs.Run{ID: id, Kind: d.Kind, Payload: job.Payload, Attempt: job.Attempt, LastAttempt: job.Attempt >= d.MaxAttempts, Report: p.reporter(c)}
+	run := jobs.Run{ID: id, Kind: d.Kind, Payload: job.Payload, Trace: job.Trace, Attempt: job.Attempt, LastAttempt: job.Attempt >= d.MaxAttempts, Report: p.reporter(c)}
 	p.record(c, d, job.Attempt, p.handle(running, d, run))
 	return nil
 }

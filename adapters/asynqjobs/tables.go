@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 	turn INTEGER NOT NULL DEFAULT 0,
 	losses INTEGER NOT NULL DEFAULT 0,
 	failures JSONB NOT NULL DEFAULT '[]',
+	trace TEXT NOT NULL DEFAULT '',
 	done INTEGER NOT NULL DEFAULT 0,
 	total INTEGER NOT NULL DEFAULT 0,
 	process TEXT NOT NULL DEFAULT '',
@@ -93,7 +94,7 @@ const channel = "revenge_outbox"
 const (
 	// insertJobs tells the relays in the statement itself, so that no enqueuer can forget it.
 	insertJobs = `WITH added AS (
-			INSERT INTO outbox (id, kind, queue, key, payload, priority, run_at) VALUES %s
+			INSERT INTO outbox (id, kind, queue, key, payload, priority, run_at, trace) VALUES %s
 			ON CONFLICT (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying') DO NOTHING RETURNING 1
 		) SELECT pg_notify('` + channel + `', '') FROM (SELECT 1 FROM added LIMIT 1) AS any_added`
 
@@ -133,7 +134,7 @@ const (
 			WHERE state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
 		) UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
 		FROM mine WHERE outbox.id = mine.id
-		RETURNING outbox.id::text, kind, payload, attempt, turn`
+		RETURNING outbox.id::text, kind, payload, attempt, turn, trace`
 	// locked are the jobs of the ids in $1, locked in the order of these. As a row that is locked is looked for by itself, it is found by its id, and never through
 	// an index of all that waits, which is what PostgreSQL else makes of a queue whose length it does not know.
 	locked = `unnest($1::uuid[]) AS asked (asked_id), LATERAL (SELECT id, state, turn, run_at, kind, queue FROM outbox WHERE id = asked_id FOR UPDATE) AS job`

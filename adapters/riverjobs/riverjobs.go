@@ -177,7 +177,8 @@ var unfinished = []rivertype.JobState{
 const maxAttempts = 1000
 
 // params leaves out a second job of a key: Postgres refuses two in one statement.
-func params(list []jobs.Job) []river.InsertManyParams {
+func params(ctx context.Context, list []jobs.Job) []river.InsertManyParams {
+	origin, _ := json.Marshal(origin{jobs.TraceOf(ctx)}) // a text: no error
 	out := make([]river.InsertManyParams, 0, len(list))
 	seen := map[[2]string]bool{}
 	for _, job := range list {
@@ -186,9 +187,16 @@ func params(list []jobs.Job) []river.InsertManyParams {
 			continue
 		}
 		seen[id] = true
-		out = append(out, river.InsertManyParams{Args: envelopeOf(job), InsertOpts: options(job)})
+		o := options(job)
+		o.Metadata = origin
+		out = append(out, river.InsertManyParams{Args: envelopeOf(job), InsertOpts: o})
 	}
 	return out
+}
+
+// origin is what River keeps of who asked for a job, beside what it keeps there itself.
+type origin struct {
+	Trace string `json:"revenge_trace,omitempty"`
 }
 
 func envelopeOf(job jobs.Job) envelope {
@@ -221,7 +229,7 @@ func (t Transactional) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, 
 	if len(list) == 0 {
 		return nil
 	}
-	if err := t.jobs.inserter(ctx, tx, conn, params(list)); err != nil {
+	if err := t.jobs.inserter(ctx, tx, conn, params(ctx, list)); err != nil {
 		return enqueueFault(err)
 	}
 	return nil
@@ -232,7 +240,7 @@ func (j *Jobs) Enqueue(ctx context.Context, list ...jobs.Job) error {
 	if len(list) == 0 {
 		return nil
 	}
-	if _, err := j.client.InsertMany(ctx, params(list)); err != nil {
+	if _, err := j.client.InsertMany(ctx, params(ctx, list)); err != nil {
 		return enqueueFault(err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package riverjobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -136,9 +137,13 @@ func (w *worker) NextRetry(job *river.Job[envelope]) time.Time {
 
 // Work translates between River's outcomes and the port's.
 func (w *worker) Work(ctx context.Context, job *river.Job[envelope]) error {
+	var from origin
+	if err := json.Unmarshal(job.Metadata, &from); err != nil {
+		w.jobs.config.Logger.DebugContext(ctx, "a job does not say who asked for it", "job", job.ID, "error", err)
+	}
 	job.MaxAttempts = w.definition.MaxAttempts // River decides by this very row whether a failure was the last
 	err := w.definition.Handler(ctx, jobs.Run{
-		ID: fmt.Sprint(job.ID), Kind: w.definition.Kind, Payload: job.Args.Payload,
+		ID: fmt.Sprint(job.ID), Kind: w.definition.Kind, Payload: job.Args.Payload, Trace: from.Trace,
 		Attempt: job.Attempt, LastAttempt: job.Attempt >= w.definition.MaxAttempts, Report: w.reporter(job.ID),
 	})
 	if errors.Is(context.Cause(ctx), rivertype.ErrJobCancelledRemotely) {

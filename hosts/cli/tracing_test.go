@@ -113,6 +113,13 @@ func TestRequestsJobsAndTheirStatementsAreTraced(t *testing.T) {
 					_, jobs := p.do(t, http.MethodGet, "/api/v1/admin/jobs?state=done&kind=core.clean-up", in.AccessToken, nil)
 					return strings.Contains(string(jobs), "core.clean-up")
 				})
+				if answer, text := p.do(t, http.MethodPost, "/api/v1/admin/libraries", in.AccessToken, map[string]any{"name": "Films", "paths": []string{t.TempDir()}}); answer.StatusCode != http.StatusCreated {
+					t.Fatalf("making a library is answered %d %s", answer.StatusCode, text)
+				}
+				world.Until(t, "the library is scanned", func() bool {
+					_, jobs := p.do(t, http.MethodGet, "/api/v1/admin/jobs?state=done&kind=library.scan", in.AccessToken, nil)
+					return strings.Contains(string(jobs), "library.scan")
+				})
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/api/v1/movies?q=in-the-query", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -154,6 +161,10 @@ func TestRequestsJobsAndTheirStatementsAreTraced(t *testing.T) {
 				}
 				if value(runs[0].Attributes, "revenge.job.queue") != "default" || value(runs[0].Attributes, "revenge.job.outcome") != "done" || len(runs[0].ParentSpanId) != 0 {
 					t.Errorf("the run is %s", protojson.Format(runs[0]))
+				}
+				made, scans := got.named("POST /api/v1/admin/libraries"), got.named("job library.scan")
+				if len(made) != 1 || len(scans) == 0 || string(scans[0].TraceId) != string(made[0].TraceId) || string(scans[0].ParentSpanId) != string(made[0].SpanId) {
+					t.Errorf("the scan does not belong to the request that asked for it: %v and %v", made, scans)
 				}
 				if taken := hex.EncodeToString(lists[0].TraceId) == theirs; taken != trusted {
 					t.Errorf("a trace that %s names is taken over: %v", name, taken)

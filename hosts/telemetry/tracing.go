@@ -95,6 +95,7 @@ func (t *Tracing) Request(r *http.Request, trusted bool) (*http.Request, func(ro
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	}
 	ctx, span := t.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("http.request.method", method)))
+	ctx = jobs.WithTrace(ctx, parentIn(ctx))
 	return r.WithContext(ctx), func(route string, status int, id string) {
 		defer span.End()
 		span.SetName(method + " " + route)
@@ -105,7 +106,15 @@ func (t *Tracing) Request(r *http.Request, trusted bool) (*http.Request, func(ro
 	}
 }
 
-// Jobs returns definitions whose every run is a trace of its own. It names no request that asked for the job: what is stored of a job says nothing of that.
+// parentIn names ctx's span for jobs that it asks for.
+func parentIn(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
+
+// Jobs returns definitions whose runs belong to the trace of the request or job that asked for them. What nobody asked for, as schedules enqueue it, begins a
+// trace of its own with each run.
 func (t *Tracing) Jobs(definitions []jobs.Definition) []jobs.Definition {
 	if t == nil {
 		return definitions
@@ -113,7 +122,8 @@ func (t *Tracing) Jobs(definitions []jobs.Definition) []jobs.Definition {
 	out := slices.Clone(definitions)
 	for i, d := range out {
 		out[i].Handler = func(ctx context.Context, run jobs.Run) (err error) {
-			ctx, span := t.tracer.Start(ctx, "job "+string(d.Kind), trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+			ctx = propagation.TraceContext{}.Extract(trace.ContextWithSpanContext(ctx, trace.SpanContext{}), propagation.MapCarrier{"traceparent": run.Trace})
+			ctx, span := t.tracer.Start(ctx, "job "+string(d.Kind), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 				attribute.String("revenge.job.kind", string(d.Kind)), attribute.String("revenge.job.queue", string(jobs.QueueOf(d.Kind))),
 				attribute.String("revenge.job.id", run.ID), attribute.Int("revenge.job.attempt", run.Attempt)))
 			ended := "failed" // what a panic is
@@ -124,7 +134,7 @@ func (t *Tracing) Jobs(definitions []jobs.Definition) []jobs.Definition {
 				}
 				span.End()
 			}()
-			err = d.Handler(ctx, run)
+			err = d.Handler(jobs.WithTrace(ctx, parentIn(ctx)), run)
 			ended = outcome(ctx, err)
 			return err
 		}

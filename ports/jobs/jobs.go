@@ -74,6 +74,8 @@ type Run struct {
 	Kind    Kind
 	Payload json.RawMessage
 	Attempt int // from 1
+	// Trace is TraceOf the ctx that the job was enqueued with.
+	Trace string
 	// LastAttempt says that after a failure nobody tries again.
 	LastAttempt bool
 	// Report makes progress visible to Inspector; cheap enough to call each second.

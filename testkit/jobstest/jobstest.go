@@ -149,9 +149,12 @@ func reaches(t *testing.T, r jobs.Runner, kind jobs.Kind, state jobs.State) jobs
 func testPayload(t *testing.T, h Harness) {
 	r, ran := h.Open(t), make(chan jobs.Run, 1)
 	start(t, r, definition("test.payload", func(_ context.Context, run jobs.Run) error { ran <- run; return nil }))
-	enqueue(t, r, job("test.payload", "", 7))
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	if err := r.Enqueue(jobs.WithTrace(t.Context(), trace), job("test.payload", "", 7)); err != nil {
+		t.Fatal(err)
+	}
 	run := receive(t, ran, "the job")
-	if number(run) != 7 || run.Attempt != 1 || run.Kind != "test.payload" || run.LastAttempt {
+	if number(run) != 7 || run.Attempt != 1 || run.Kind != "test.payload" || run.LastAttempt || run.Trace != trace {
 		t.Fatalf("%+v", run)
 	}
 	if info := reaches(t, r, "test.payload", jobs.Done); info.FinishedAt == nil || info.ID != run.ID {
