@@ -121,9 +121,9 @@ func Process(command ...string) int {
 
 // Main runs the program and returns its exit code: 0, 1 for a failure, 2 for wrong usage.
 func Main(ctx context.Context, p Program) int {
-	// What lives is little, so that letting twice as much of it wait for the collector costs some MiB and saves half of its work.
+	// What lives is little, so that letting half as much again of it wait for the collector costs some MiB and saves a third of its work.
 	if !slices.ContainsFunc(p.Environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") }) {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(150)
 	}
 	var c commands
 	exit := -1
