@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/revenge-media/revenge/adapters/asynqjobs"
 	"github.com/revenge-media/revenge/adapters/sqlstore"
@@ -40,17 +42,20 @@ const (
 )
 
 // BenchmarkJobs compares 10,000 jobs that are enqueued transactionally and run with a bare Asynq program. In both a transaction puts a message into the
-// table of mails and asks for the job that sends it, and the job is a transaction that takes the message out again. The limit program makes that one
-// transaction and then, as nothing couples the two, gives the task to Asynq: what it commits just before its end no job is ever made of. Revenge makes it with
-// the store, as all of it does: serializable, and with the job in it. What counts is the time from the first transaction until the last job is done and
-// recorded, in Revenge's rows or Asynq's counters, while both go on at once, as in life. Each round has a database and queues of its own.
+// table of mails and asks for the job that sends it, and the job is a transaction that takes the message out again. The limit program makes the one
+// transaction and then, as nothing couples the two, gives the task to Asynq: what it commits just before its end no job is ever made of. Revenge has the job in
+// its transaction. What counts is the time from the first transaction until the last job is done and recorded, in Revenge's rows or Asynq's counters, while both
+// go on at once, as in life. Each round has a database and queues of its own.
+//
+// The messages' transactions are the same on both sides, pgx's on as many connections, so that the ratio is the queue's. In the second row they are the store's, as
+// in all of Revenge: serializable, and of statements that are not prepared.
 func BenchmarkJobs(b *testing.B) {
 	keys := os.Getenv("REVENGE_TEST_REDIS")
 	if keys == "" {
 		b.Skip("Redis is not there: set REVENGE_TEST_REDIS")
 	}
 	count := sized(b, "REVENGE_BENCH_JOBS", benchJobs)
-	side := func(program string) measure.Side {
+	side := func(program string, arguments ...string) measure.Side {
 		return func(ctx context.Context) (float64, error) {
 			dsn := databases[1].fresh(b, "")
 			s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: dsn})
@@ -60,15 +65,21 @@ func BenchmarkJobs(b *testing.B) {
 			if err := errors.Join(s.Migrate(ctx), s.Close()); err != nil {
 				return 0, err
 			}
-			return limitOf(b, count, program, dsn, keys, "bench-"+strings.ReplaceAll(domain.NewID().String(), "-", ""), strconv.Itoa(count))
+			prefix := "bench-" + strings.ReplaceAll(domain.NewID().String(), "-", "")
+			return limitOf(b, count, program, append([]string{dsn, keys, prefix, strconv.Itoa(count)}, arguments...)...)
 		}
 	}
-	for b.Loop() {
-		c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs"), side("limit-jobs"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		measure.Report(b, c.AtLeast(0.7, "Jobs, PostgreSQL and Redis", fmt.Sprintf("%d enqueued transactionally and run, %d at once", count, jobClients), "jobs/s"))
+	for _, by := range []string{"pgx", "store"} {
+		b.Run(by, func(b *testing.B) {
+			what := map[string]string{"pgx": "the same transactions on both sides", "store": "Revenge's transactions by its store"}[by]
+			for b.Loop() {
+				c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs", by), side("limit-jobs"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				measure.Report(b, c.AtLeast(0.7, "Jobs, PostgreSQL and Redis", fmt.Sprintf("%d enqueued transactionally and run, %d at once; %s", count, jobClients, what), "jobs/s"))
+			}
+		})
 	}
 }
 
@@ -139,11 +150,11 @@ func (r *jobRun) measure(ask func(ctx context.Context, job mailJob, m store.Mail
 	return nil
 }
 
-// revengeJobs is Revenge's store and queue.
+// revengeJobs is Revenge's queue. Its last argument says whose the messages' transactions are, pgx's or the store's.
 func revengeJobs() int {
 	r, err := newJobRun()
 	if err == nil {
-		err = r.revenge(context.Background())
+		err = r.revenge(context.Background(), os.Args[5] == "store")
 	}
 	if err != nil {
 		return failed(err)
@@ -151,45 +162,112 @@ func revengeJobs() int {
 	return 0
 }
 
-func (r *jobRun) revenge(ctx context.Context) error {
+func (r *jobRun) revenge(ctx context.Context, byStore bool) error {
 	s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: r.dsn, MaxConns: jobConns})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	pool := s.Pool()
+	if !byStore {
+		if pool, err = r.pool(ctx); err != nil {
+			return err
+		}
+		defer pool.Close()
+	}
 	queue, err := asynqjobs.Open(ctx, asynqjobs.Config{
-		Pool: s.Pool(), URL: r.redis, Prefix: r.prefix, ID: func() (string, error) { return "bench", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: jobClients},
+		Pool: pool, URL: r.redis, Prefix: r.prefix, ID: func() (string, error) { return "bench", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: jobClients},
 	})
 	if err != nil {
 		return err
 	}
 	defer queue.Close()
 	s.UseEnqueuer(queue.Transactional())
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	take := func(ctx context.Context, m domain.ID) error { return takeMail(ctx, pool, m) }
+	put := func(ctx context.Context, m store.Mail, job jobs.Job) error {
+		return putMailWith(ctx, db, queue.Transactional(), m, job)
+	}
+	if byStore {
+		take = func(ctx context.Context, m domain.ID) error {
+			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, m) })
+		}
+		put = func(ctx context.Context, m store.Mail, job jobs.Job) error {
+			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+				return errors.Join(tx.Outbox.Add(ctx, m), tx.Jobs.Enqueue(ctx, job))
+			})
+		}
+	}
 	if err := queue.Start(ctx, []jobs.Definition{{Kind: benchKind, MaxAttempts: 1, Timeout: time.Minute, Handler: func(ctx context.Context, run jobs.Run) error {
-		var job mailJob
-		if err := json.Unmarshal(run.Payload, &job); err != nil {
-			return err
-		}
-		if err := s.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, job.Mail) }); err != nil {
-			return err
-		}
-		r.ran[job.N].Add(1)
-		return nil
+		return r.work(ctx, run.Payload, take)
 	}}}, nil); err != nil {
 		return err
 	}
 	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
-		return s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-			j, err := jobs.New(benchKind, job.Mail.String(), job)
-			if err != nil {
-				return err
-			}
-			return errors.Join(tx.Outbox.Add(ctx, m), tx.Jobs.Enqueue(ctx, j))
-		})
+		j, err := jobs.New(benchKind, job.Mail.String(), job)
+		if err != nil {
+			return err
+		}
+		return put(ctx, m, j)
 	}, func(ctx context.Context) (n int, err error) {
-		return n, s.Pool().QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
-	}, s.Pool())
+		return n, pool.QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
+	}, pool)
 	return errors.Join(err, queue.Stop(ctx), r.clean())
+}
+
+// The statements of the messages' transactions.
+const (
+	putMail   = "INSERT INTO mail_outbox (id, sealed, created_at) VALUES ($1, $2, $3)"
+	takenMail = "DELETE FROM mail_outbox WHERE id = $1"
+)
+
+func takeMail(ctx context.Context, pool *pgxpool.Pool, m domain.ID) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, takenMail, m.String())
+		if err == nil && tag.RowsAffected() != 1 {
+			err = errors.New("there is no such mail")
+		}
+		return err
+	})
+}
+
+// putMailWith puts a message with its job.
+func putMailWith(ctx context.Context, db *sql.DB, queue asynqjobs.Transactional, m store.Mail, job jobs.Job) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, putMail, m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro()); err != nil {
+		return err
+	}
+	if err := queue.Enqueue(ctx, tx, nil, job); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// work is what a job does.
+func (r *jobRun) work(ctx context.Context, payload []byte, take func(context.Context, domain.ID) error) error {
+	var job mailJob
+	if err := json.Unmarshal(payload, &job); err != nil {
+		return err
+	}
+	if err := take(ctx, job.Mail); err != nil {
+		return err
+	}
+	r.ran[job.N].Add(1)
+	return nil
+}
+
+func (r *jobRun) pool(ctx context.Context) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(r.dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = jobConns
+	return pgxpool.NewWithConfig(ctx, config)
 }
 
 // limitJobs is a bare Asynq program.
@@ -205,12 +283,7 @@ func limitJobs() int {
 }
 
 func (r *jobRun) limit(ctx context.Context) error {
-	config, err := pgxpool.ParseConfig(r.dsn)
-	if err != nil {
-		return err
-	}
-	config.MaxConns = jobConns
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := r.pool(ctx)
 	if err != nil {
 		return err
 	}
@@ -224,27 +297,13 @@ func (r *jobRun) limit(ctx context.Context) error {
 	defer inspector.Close()
 	server := asynq.NewServer(redis, asynq.Config{Concurrency: jobClients, Queues: map[string]int{r.prefix: 1}, LogLevel: asynq.WarnLevel, TaskCheckInterval: 100 * time.Millisecond})
 	if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-		var job mailJob
-		if err := json.Unmarshal(task.Payload(), &job); err != nil {
-			return err
-		}
-		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			tag, err := tx.Exec(ctx, "DELETE FROM mail_outbox WHERE id = $1", job.Mail.String())
-			if err == nil && tag.RowsAffected() != 1 {
-				err = errors.New("there is no such mail")
-			}
-			return err
-		}); err != nil {
-			return err
-		}
-		r.ran[job.N].Add(1)
-		return nil
+		return r.work(ctx, task.Payload(), func(ctx context.Context, m domain.ID) error { return takeMail(ctx, pool, m) })
 	})); err != nil {
 		return err
 	}
 	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
 		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO mail_outbox (id, sealed, created_at) VALUES ($1, $2, $3)", m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro())
+			_, err := tx.Exec(ctx, putMail, m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro())
 			return err
 		}); err != nil {
 			return err

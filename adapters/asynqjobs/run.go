@@ -9,6 +9,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +57,6 @@ type process struct {
 
 // claimed is a job as its claim found it.
 type claimed struct {
-	ID      string
 	Kind    jobs.Kind
 	Payload []byte
 	Attempt int
@@ -244,36 +244,55 @@ func (p *process) process(ctx context.Context, task *asynq.Task) error {
 
 // claimAll claims jobs. Of two tasks of the same job one gets it.
 func (p *process) claimAll(ids []string) ([]*claimed, error) {
-	rows, err := p.config.Pool.Query(p.working, claimJobs, pgx.QueryExecModeCacheStatement, ids, p.id, lease, p.kinds)
-	if err != nil {
-		return nil, err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[claimed])
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[string]*claimed, len(list))
-	for _, job := range list {
-		byID[job.ID] = job
-	}
 	out := make([]*claimed, len(ids))
-	for i, id := range ids {
-		out[i] = byID[id]
-		delete(byID, id)
-	}
-	return out, nil
+	err := p.together(p.working, claimJob, ids, func(i int) []any { return []any{ids[i], p.id, lease, p.kinds} }, func(i int, row pgx.Row) error {
+		var job claimed
+		err := row.Scan(&job.Kind, &job.Payload, &job.Attempt, &job.Turn, &job.Trace)
+		if err == nil {
+			out[i] = &job
+		} else if errors.Is(err, pgx.ErrNoRows) {
+			err = nil
+		}
+		return err
+	})
+	return out, err
 }
 
 // finishAll records that jobs are done, those that are not somebody else's by now.
 func (p *process) finishAll(list []*claim) ([]struct{}, error) {
-	ids, turns := make([]string, len(list)), make([]int, len(list))
+	ids := make([]string, len(list))
 	for i, c := range list {
-		ids[i], turns[i] = c.id, c.turn
+		ids[i] = c.id
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.background), lease)
 	defer cancel()
-	_, err := p.config.Pool.Exec(ctx, finishJobs, pgx.QueryExecModeCacheStatement, ids, turns)
-	return make([]struct{}, len(list)), err
+	return make([]struct{}, len(list)), p.together(ctx, finishJob, ids, func(i int) []any { return []any{string(jobs.Done), ids[i], list[i].turn} }, nil)
+}
+
+// together runs a statement for each of the jobs in one transaction and one round trip. It is prepared, and for one job, so that PostgreSQL need not plan it each
+// time and always finds the job by its id, and goes over the jobs in the order of their ids, so that no two transactions wait for each other.
+func (p *process) together(ctx context.Context, statement string, ids []string, args func(i int) []any, answer func(i int, row pgx.Row) error) error {
+	conn, err := p.config.Pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Conn().Prepare(ctx, statement, statement); err != nil {
+		return err
+	}
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(ids[a], ids[b]) })
+	var all pgx.Batch
+	for _, i := range order {
+		query := all.Queue(statement, args(i)...)
+		if answer != nil {
+			query.QueryRow(func(row pgx.Row) error { return answer(i, row) })
+		}
+	}
+	return conn.SendBatch(ctx, &all).Close()
 }
 
 func (p *process) count(n int) {

@@ -128,25 +128,17 @@ const (
 			SELECT f, n FROM jsonb_array_elements(failures || jsonb_build_object('attempt', attempt, 'at', clock_timestamp(), 'error', $1::text)) WITH ORDINALITY AS all_of (f, n)
 			ORDER BY n DESC LIMIT 20) AS last_of)`
 
-	// claimJobs has no row for a job that is not to be run here: finished, cancelled, running elsewhere, paused, put off, or of a kind that only a newer version knows.
-	claimJobs = `WITH mine AS (
-			SELECT id FROM ` + locked + `
-			WHERE state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
-		) UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
-		FROM mine WHERE outbox.id = mine.id
-		RETURNING outbox.id::text, kind, payload, attempt, turn, trace`
-	// locked are the jobs of the ids in $1, locked in the order of these. As a row that is locked is looked for by itself, it is found by its id, and never through
-	// an index of all that waits, which is what PostgreSQL else makes of a queue whose length it does not know.
-	locked = `unnest($1::uuid[]) AS asked (asked_id), LATERAL (SELECT id, state, turn, run_at, kind, queue FROM outbox WHERE id = asked_id FOR UPDATE) AS job`
+	// claimJob has no row when the job is not to be run here: finished, cancelled, running elsewhere, paused, put off, or of a kind that only a newer version knows.
+	claimJob = `UPDATE outbox SET state = 'running', attempt = attempt + 1, turn = turn + 1, process = $2, started_at = clock_timestamp(), lease_until = clock_timestamp() + $3::interval, cancelling = FALSE
+		WHERE id = $1::uuid AND state IN ('waiting', 'retrying') AND run_at <= clock_timestamp() AND kind = ANY($4) AND queue <> ALL (SELECT queue FROM outbox_pause)
+		RETURNING kind, payload, attempt, turn, trace`
 	// prolong is of the jobs that the process knows to run: a claim whose answer was lost is nobody's, and its lease ends.
 	prolong = `WITH mine AS (SELECT id FROM outbox WHERE state = 'running' AND process = $1 AND id = ANY($3::uuid[])` + inOrder + `)
 		UPDATE outbox SET lease_until = clock_timestamp() + $2::interval FROM mine WHERE outbox.id = mine.id RETURNING outbox.id::text, turn, cancelling`
 
-	// The outcomes, of many jobs that are done and of one that is not. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
-	ofTurn     = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
-	finishJobs = `WITH mine AS (
-			SELECT id FROM ` + locked + ` WHERE state = 'running' AND (id, turn) IN (SELECT * FROM unnest($1::uuid[], $2::int[]))
-		) UPDATE outbox SET state = 'done', finished_at = clock_timestamp(), lease_until = NULL FROM mine WHERE outbox.id = mine.id`
+	// The outcomes. $2 is the id and $3 the turn of the claim; without a row somebody else has the job. What was cancelled meanwhile does not go on.
+	ofTurn      = ` WHERE id = $2::uuid AND turn = $3 AND state = 'running'`
+	finishJob   = `UPDATE outbox SET state = $1, finished_at = clock_timestamp(), lease_until = NULL` + ofTurn
 	failJob     = `UPDATE outbox SET state = CASE WHEN cancelling THEN 'cancelled' ELSE 'dead' END, finished_at = clock_timestamp(), lease_until = NULL, failures = ` + withFailure + ofTurn
 	retryJob    = `UPDATE outbox SET ` + goesOn + `'retrying' END, run_at = clock_timestamp() + $4::interval, failures = ` + withFailure + ofTurn
 	continueJob = `UPDATE outbox SET ` + goesOn + `'waiting' END, run_at = clock_timestamp() + $1::interval, attempt = greatest(attempt - 1, 0), losses = 0` + ofTurn
