@@ -47,8 +47,8 @@ const (
 // its transaction. What counts is the time from the first transaction until the last job is done and recorded, in Revenge's rows or Asynq's counters, while both
 // go on at once, as in life. Each round has a database and queues of its own.
 //
-// The messages' transactions are the same on both sides, pgx's on as many connections, so that the ratio is the queue's. In the second row they are the store's, as
-// in all of Revenge: serializable, and of statements that are not prepared.
+// The messages' transactions are the same on both sides, pgx's on as many connections, so that the ratio is the queue's; of one message each, and of a hundred, as
+// who has much to do asks for it. In the third row they are the store's, as in all of Revenge: serializable, and of statements that are not prepared.
 func BenchmarkJobs(b *testing.B) {
 	keys := os.Getenv("REVENGE_TEST_REDIS")
 	if keys == "" {
@@ -69,31 +69,36 @@ func BenchmarkJobs(b *testing.B) {
 			return limitOf(b, count, program, append([]string{dsn, keys, prefix, strconv.Itoa(count)}, arguments...)...)
 		}
 	}
-	for _, by := range []string{"pgx", "store"} {
-		b.Run(by, func(b *testing.B) {
-			what := map[string]string{"pgx": "the same transactions on both sides", "store": "Revenge's transactions by its store"}[by]
+	for _, as := range []struct{ name, by, step, what string }{
+		{"One", "pgx", "1", "one a transaction"},
+		{"Hundred", "pgx", "100", "a hundred a transaction"},
+		{"Store", "store", "1", "one a transaction, Revenge's by its store"},
+	} {
+		b.Run(as.name, func(b *testing.B) {
 			for b.Loop() {
-				c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs", by), side("limit-jobs"))
+				c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs", as.step, as.by), side("limit-jobs", as.step))
 				if err != nil {
 					b.Fatal(err)
 				}
-				measure.Report(b, c.AtLeast(0.7, "Jobs, PostgreSQL and Redis", fmt.Sprintf("%d enqueued transactionally and run, %d at once; %s", count, jobClients, what), "jobs/s"))
+				measure.Report(b, c.AtLeast(0.7, "Jobs, PostgreSQL and Redis", fmt.Sprintf("%d enqueued transactionally and run, %d at once; %s", count, jobClients, as.what), "jobs/s"))
 			}
 		})
 	}
 }
 
-// jobRun is what both programs are told: the database, the server of keys and values, the name that begins the queues, and how many jobs.
+// jobRun is what both programs are told: the database, the server of keys and values, the name that begins the queues, how many jobs, and how many of them a
+// transaction asks for.
 type jobRun struct {
 	dsn, redis, prefix string
-	count              int
+	count, step        int
 	// ran are how often the jobs ran, by their number.
 	ran []atomic.Int64
 }
 
 func newJobRun() (*jobRun, error) {
 	count, err := strconv.Atoi(os.Args[4])
-	return &jobRun{dsn: os.Args[1], redis: os.Args[2], prefix: os.Args[3], count: count, ran: make([]atomic.Int64, count)}, err
+	step, wrong := strconv.Atoi(os.Args[5])
+	return &jobRun{dsn: os.Args[1], redis: os.Args[2], prefix: os.Args[3], count: count, step: step, ran: make([]atomic.Int64, count)}, errors.Join(err, wrong)
 }
 
 // mailJob is a job's payload.
@@ -102,8 +107,14 @@ type mailJob struct {
 	Mail domain.ID `json:"mail"`
 }
 
+// asked is a message with the job that sends it.
+type asked struct {
+	mail store.Mail
+	job  mailJob
+}
+
 // measure asks for all jobs, waits until so many are recorded, and prints how many seconds that took, unless one ran twice or its mail is still there.
-func (r *jobRun) measure(ask func(ctx context.Context, job mailJob, m store.Mail) error, recorded func(ctx context.Context) (int, error), pool *pgxpool.Pool) error {
+func (r *jobRun) measure(ask func(ctx context.Context, list []asked) error, recorded func(ctx context.Context) (int, error), pool *pgxpool.Pool) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), jobPatience, errors.New("the jobs take too long"))
 	defer cancel()
 	var next atomic.Int64
@@ -112,9 +123,17 @@ func (r *jobRun) measure(ask func(ctx context.Context, job mailJob, m store.Mail
 	start := time.Now()
 	for i := range failures {
 		group.Go(func() {
-			for n := int(next.Add(1)) - 1; n < r.count && failures[i] == nil; n = int(next.Add(1)) - 1 {
-				m := store.Mail{ID: domain.NewID(), Sealed: make([]byte, 300), CreatedAt: domain.Stamp(time.Now())}
-				failures[i] = ask(ctx, mailJob{n, m.ID}, m)
+			for failures[i] == nil {
+				end := int(next.Add(int64(r.step)))
+				var list []asked
+				for n := end - r.step; n < min(end, r.count); n++ {
+					m := store.Mail{ID: domain.NewID(), Sealed: make([]byte, 300), CreatedAt: domain.Stamp(time.Now())}
+					list = append(list, asked{m, mailJob{n, m.ID}})
+				}
+				if len(list) == 0 {
+					return
+				}
+				failures[i] = ask(ctx, list)
 			}
 		})
 	}
@@ -154,7 +173,7 @@ func (r *jobRun) measure(ask func(ctx context.Context, job mailJob, m store.Mail
 func revengeJobs() int {
 	r, err := newJobRun()
 	if err == nil {
-		err = r.revenge(context.Background(), os.Args[5] == "store")
+		err = r.revenge(context.Background(), os.Args[6] == "store")
 	}
 	if err != nil {
 		return failed(err)
@@ -186,16 +205,21 @@ func (r *jobRun) revenge(ctx context.Context, byStore bool) error {
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
 	take := func(ctx context.Context, m domain.ID) error { return takeMail(ctx, pool, m) }
-	put := func(ctx context.Context, m store.Mail, job jobs.Job) error {
-		return putMailWith(ctx, db, queue.Transactional(), m, job)
+	put := func(ctx context.Context, list []asked, work []jobs.Job) error {
+		return putMailWith(ctx, db, queue.Transactional(), list, work)
 	}
 	if byStore {
 		take = func(ctx context.Context, m domain.ID) error {
 			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, m) })
 		}
-		put = func(ctx context.Context, m store.Mail, job jobs.Job) error {
+		put = func(ctx context.Context, list []asked, work []jobs.Job) error {
 			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-				return errors.Join(tx.Outbox.Add(ctx, m), tx.Jobs.Enqueue(ctx, job))
+				for _, a := range list {
+					if err := tx.Outbox.Add(ctx, a.mail); err != nil {
+						return err
+					}
+				}
+				return tx.Jobs.Enqueue(ctx, work...)
 			})
 		}
 	}
@@ -204,12 +228,14 @@ func (r *jobRun) revenge(ctx context.Context, byStore bool) error {
 	}}}, nil); err != nil {
 		return err
 	}
-	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
-		j, err := jobs.New(benchKind, job.Mail.String(), job)
-		if err != nil {
-			return err
+	err = r.measure(func(ctx context.Context, list []asked) (err error) {
+		work := make([]jobs.Job, len(list))
+		for i, a := range list {
+			if work[i], err = jobs.New(benchKind, "", a.job); err != nil {
+				return err
+			}
 		}
-		return put(ctx, m, j)
+		return put(ctx, list, work)
 	}, func(ctx context.Context) (n int, err error) {
 		return n, pool.QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
 	}, pool)
@@ -232,17 +258,19 @@ func takeMail(ctx context.Context, pool *pgxpool.Pool, m domain.ID) error {
 	})
 }
 
-// putMailWith puts a message with its job.
-func putMailWith(ctx context.Context, db *sql.DB, queue asynqjobs.Transactional, m store.Mail, job jobs.Job) error {
+// putMailWith puts messages with their jobs.
+func putMailWith(ctx context.Context, db *sql.DB, queue asynqjobs.Transactional, list []asked, work []jobs.Job) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, putMail, m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro()); err != nil {
-		return err
+	for _, a := range list {
+		if _, err := tx.ExecContext(ctx, putMail, a.mail.ID.String(), a.mail.Sealed, a.mail.CreatedAt.UnixMicro()); err != nil {
+			return err
+		}
 	}
-	if err := queue.Enqueue(ctx, tx, nil, job); err != nil {
+	if err := queue.Enqueue(ctx, tx, nil, work...); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -301,19 +329,27 @@ func (r *jobRun) limit(ctx context.Context) error {
 	})); err != nil {
 		return err
 	}
-	err = r.measure(func(ctx context.Context, job mailJob, m store.Mail) error {
+	err = r.measure(func(ctx context.Context, list []asked) error {
 		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, putMail, m.ID.String(), m.Sealed, m.CreatedAt.UnixMicro())
-			return err
+			for _, a := range list {
+				if _, err := tx.Exec(ctx, putMail, a.mail.ID.String(), a.mail.Sealed, a.mail.CreatedAt.UnixMicro()); err != nil {
+					return err
+				}
+			}
+			return nil
 		}); err != nil {
 			return err
 		}
-		payload, err := json.Marshal(job)
-		if err != nil {
-			return err
+		for _, a := range list {
+			payload, err := json.Marshal(a.job)
+			if err != nil {
+				return err
+			}
+			if _, err := client.EnqueueContext(ctx, asynq.NewTask(string(benchKind), payload), asynq.Queue(r.prefix), asynq.MaxRetry(0)); err != nil {
+				return err
+			}
 		}
-		_, err = client.EnqueueContext(ctx, asynq.NewTask(string(benchKind), payload), asynq.Queue(r.prefix), asynq.MaxRetry(0))
-		return err
+		return nil
 	}, func(context.Context) (int, error) {
 		info, err := inspector.GetQueueInfo(r.prefix)
 		if err != nil {
