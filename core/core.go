@@ -275,5 +275,5 @@ func (c *Core) Definitions() []jobs.Definition {
 
 // Schedules are what runs by itself.
 func (c *Core) Schedules() []jobs.Schedule {
-	return append(append(c.Library.Schedules(), c.Backups.Schedules()...), jobs.Schedule{Job: jobs.Job{Kind: KindCleanUp, Key: "all"}, Every: time.Hour, AtStart: true})
+	return append(append(c.Library.Schedules(), c.Backups.Schedules()...), jobs.Schedule{Job: jobs.Job{Kind: KindCleanUp, Key: "all", Priority: 3}, Every: time.Hour, AtStart: true})
 }

@@ -2,9 +2,10 @@
 // Dragonfly or Redis.
 //
 // A job is a row of the table outbox from the transaction that asks for it until a while after its end, so that nothing which is in the server of keys and
-// values alone must survive: it may be flushed, lost or away at any time. A relay in each process that runs jobs hands due rows to Asynq (at least once; the
-// row's id is the task's id), is told of new ones by the commit itself (NOTIFY), and hands over again what Asynq does not know any more. A worker claims the row before it begins
-// and records the outcome in it before Asynq forgets the task, so a task that is delivered twice runs once.
+// values alone must survive: it may be flushed, lost or away at any time. Who asks for a job hands it to Asynq as soon as the transaction has committed (the row's
+// id is the task's id). A relay in each process that runs jobs hands over what becomes due later, what could not be handed over, and again what Asynq does not know
+// any more, so that happens at least once. A worker claims the row before it begins and records the outcome in it before Asynq forgets the task, so a task that is
+// delivered twice runs once.
 //
 // Asynq's scripts name keys that they are not told of. Dragonfly refuses that unless it is started with --default_lua_flags=allow-undeclared-keys, or
 // with --cluster_mode=emulated --lock_on_hashtags.
@@ -13,11 +14,12 @@ package asynqjobs
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,6 +61,8 @@ type Jobs struct {
 	client  *asynq.Client
 	inspect *asynq.Inspector
 
+	handing batcher[handed, struct{}] // of committed jobs to Asynq
+
 	mu      sync.Mutex
 	running *process
 }
@@ -95,13 +99,17 @@ func Open(ctx context.Context, config Config) (*Jobs, error) {
 	}
 	// Nobody waits long for a server that stands still: what it would be told is in the rows.
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.MaxRetries = 2*time.Second, 2*time.Second, 2*time.Second, 1
-	j := &Jobs{config: config, redis: redis.NewClient(options)}
+	j := &Jobs{config: config, redis: pipelined(redis.NewClient(options))}
 	j.client, j.inspect = asynq.NewClientFromRedisClient(j.redis), asynq.NewInspectorFromRedisClient(j.redis)
+	j.handing.do, j.handing.most = j.handAll, batch
 	return j, nil
 }
 
-// Close gives up the connection to the server of keys and values, after Stop.
-func (j *Jobs) Close() error { return j.redis.Close() }
+// Close hands over what was committed and gives up the connection to the server of keys and values, after Stop.
+func (j *Jobs) Close() error {
+	j.handing.wait()
+	return j.redis.Close()
+}
 
 // Transactional enqueues in a transaction of the store: what sqlstore's Tx.Jobs stands on.
 type Transactional struct{ jobs *Jobs }
@@ -109,69 +117,101 @@ type Transactional struct{ jobs *Jobs }
 // Transactional returns the enqueuer for transactions.
 func (j *Jobs) Transactional() Transactional { return Transactional{j} }
 
-// Enqueue adds jobs to the open transaction tx. Relays hear of them when it commits.
-func (t Transactional) Enqueue(ctx context.Context, tx *sql.Tx, _ *sql.Conn, list ...jobs.Job) error {
-	return enqueue(ctx, list, func(statement string, args ...any) error {
-		_, err := tx.ExecContext(ctx, statement, args...)
-		return err
+// Enqueue adds jobs to the open transaction tx. committed is to be called when it has committed: it hands them out, for which nobody waits. Should it not be
+// called, relays find them a quarter of a minute later.
+func (t Transactional) Enqueue(ctx context.Context, tx *sql.Tx, _ *sql.Conn, list ...jobs.Job) (committed func(), err error) {
+	due, err := enqueue(ctx, list, func(statement string, args ...any) (int64, error) {
+		result, err := tx.ExecContext(ctx, statement, args...)
+		if err != nil {
+			return 0, err
+		}
+		return result.RowsAffected()
 	})
+	return func() { t.jobs.handing.send(due...) }, err
 }
 
 // Enqueue adds jobs by themselves.
 func (j *Jobs) Enqueue(ctx context.Context, list ...jobs.Job) error {
-	return translate(pgx.BeginFunc(ctx, j.config.Pool, func(tx pgx.Tx) error { return enqueueIn(ctx, tx, list...) }))
+	return translate(j.transact(ctx, func(_ pgx.Tx, enqueue func(...jobs.Job) error) error { return enqueue(list...) }))
 }
 
-func enqueueIn(ctx context.Context, tx pgx.Tx, list ...jobs.Job) error {
-	return enqueue(ctx, list, func(statement string, args ...any) error {
-		_, err := tx.Exec(ctx, statement, args...)
-		return err
+// transact runs fn in a transaction and hands out what it enqueued.
+func (j *Jobs) transact(ctx context.Context, fn func(tx pgx.Tx, enqueue func(...jobs.Job) error) error) error {
+	var due []handed
+	err := pgx.BeginFunc(ctx, j.config.Pool, func(tx pgx.Tx) error {
+		return fn(tx, func(list ...jobs.Job) error {
+			more, err := enqueue(ctx, list, func(statement string, args ...any) (int64, error) {
+				tag, err := tx.Exec(ctx, statement, args...)
+				return tag.RowsAffected(), err
+			})
+			due = append(due, more...)
+			return err
+		})
 	})
+	if err == nil {
+		j.handing.send(due...)
+	}
+	return err
 }
 
 // batch is how many jobs one statement inserts.
 const batch = 500
 
-func enqueue(ctx context.Context, list []jobs.Job, exec func(statement string, args ...any) error) error {
-	for len(list) > 0 {
-		some := list[:min(batch, len(list))]
-		list = list[len(some):]
-		var rows strings.Builder
-		args := make([]any, 0, 8*len(some))
-		for i, job := range some {
-			if i > 0 {
-				rows.WriteString(", ")
-			}
-			n := len(args)
-			fmt.Fprintf(&rows, "($%d::uuid, $%d, $%d, $%d, $%d::jsonb, $%d::smallint, coalesce($%d::timestamptz, clock_timestamp()), $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8)
-			args = append(args, domain.NewID().String(), string(job.Kind), string(jobs.QueueOf(job.Kind)), job.Key, payloadOf(job), priorityOf(job), runAt(job), jobs.TraceOf(ctx))
-		}
-		mode := pgx.QueryExecModeExec
-		if len(some) == 1 { // mostly; only the statement of a certain number is worth preparing
-			mode = pgx.QueryExecModeCacheStatement
-		}
-		if err := exec(fmt.Sprintf(insertJobs, rows.String()), append([]any{mode}, args...)...); err != nil {
-			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				return err
-			}
-			return fault.Wrap(err, fault.Unavailable, "jobs.enqueue", "The work could not be queued. Try again.")
-		}
-	}
-	return ctx.Err()
+// row is a job as insertJobs takes it.
+type row struct {
+	ID       string          `json:"id"`
+	Kind     jobs.Kind       `json:"kind"`
+	Queue    jobs.Queue      `json:"queue"`
+	Key      string          `json:"key"`
+	Payload  json.RawMessage `json:"payload"`
+	Priority int             `json:"priority"`
+	RunAt    *time.Time      `json:"run_at"`
+	Trace    string          `json:"trace"`
 }
 
-func payloadOf(job jobs.Job) string {
-	if len(job.Payload) == 0 {
-		return "{}"
+// enqueue inserts jobs and returns those that are due, of which the rows say that they were handed over: when the transaction has committed they are to be. exec
+// returns how many rows there were.
+func enqueue(ctx context.Context, list []jobs.Job, exec func(statement string, args ...any) (int64, error)) (due []handed, err error) {
+	for some := range slices.Chunk(list, batch) {
+		rows := make([]row, len(some))
+		tasks := make([]handed, 0, len(some))
+		statement := insertJobs
+		for i, job := range some {
+			r := row{domain.NewID().String(), job.Kind, jobs.QueueOf(job.Kind), job.Key, payloadOf(job), priorityOf(job), runAt(job), jobs.TraceOf(ctx)}
+			if rows[i] = r; r.RunAt == nil {
+				tasks = append(tasks, handed{ID: r.ID, Queue: r.Queue, Priority: r.Priority, Task: r.ID})
+			}
+			if r.Key != "" {
+				statement = insertUniqueJobs
+			}
+		}
+		data, err := json.Marshal(rows)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Invalid, "jobs.bad_payload", "A job's payload is no JSON.")
+		}
+		added, err := exec(statement, pgx.QueryExecModeCacheStatement, string(data)) // whatever the pool does by itself
+		if err != nil {
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				return nil, err
+			}
+			return nil, fault.Wrap(err, fault.Unavailable, "jobs.enqueue", "The work could not be queued. Try again.")
+		}
+		if added > 0 { // tasks of single rows that were there already find no job
+			due = append(due, tasks...)
+		}
 	}
-	return string(job.Payload)
+	return due, ctx.Err()
+}
+
+func payloadOf(job jobs.Job) json.RawMessage {
+	if len(job.Payload) == 0 {
+		return json.RawMessage("{}")
+	}
+	return job.Payload
 }
 
 func priorityOf(job jobs.Job) int {
-	if job.Priority == 0 {
-		return 2
-	}
-	return job.Priority
+	return max(job.Priority, 1)
 }
 
 func runAt(job jobs.Job) *time.Time {

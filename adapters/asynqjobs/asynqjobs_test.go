@@ -40,19 +40,29 @@ func inTransaction(ctx context.Context, db *sql.DB, j *asynqjobs.Jobs, fn func(j
 		return err
 	}
 	defer tx.Rollback()
-	if err := fn(bound{j.Transactional(), tx}); err != nil {
+	b := bound{j.Transactional(), tx, nil}
+	if err := fn(&b); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, committed := range b.committed {
+		committed()
+	}
+	return nil
 }
 
 type bound struct {
-	to asynqjobs.Transactional
-	tx *sql.Tx
+	to        asynqjobs.Transactional
+	tx        *sql.Tx
+	committed []func()
 }
 
-func (b bound) Enqueue(ctx context.Context, list ...jobs.Job) error {
-	return b.to.Enqueue(ctx, b.tx, nil, list...)
+func (b *bound) Enqueue(ctx context.Context, list ...jobs.Job) error {
+	committed, err := b.to.Enqueue(ctx, b.tx, nil, list...)
+	b.committed = append(b.committed, committed)
+	return err
 }
 
 // installation is a database and a prefix of its own in the server of keys and values.

@@ -4,19 +4,26 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
-// batcher makes one call of many that come together, as databases commit in groups: what comes while a call runs is gathered for the next one. A call that
-// comes alone runs at once and waits for nobody.
+// batcher makes one call of many that come together, as databases commit in groups: what comes while a call runs is gathered for the next one.
 type batcher[In, Out any] struct {
 	// do answers the inputs in their order. Its error is everybody's.
 	do func(in []In) ([]Out, error)
 	// most bounds the inputs of a call.
 	most int
+	// lanes is how many calls there are at once; 0 is one.
+	lanes int
+	// others is how many may come at all. While there are fewer a call waits for them, no longer than patience; nil has it wait for nobody.
+	others   func() int
+	patience time.Duration
 
 	mu      sync.Mutex
 	waiting []*waiter[In, Out]
-	running bool
+	running int           // goroutines that call
+	came    chan struct{} // somebody came
+	group   sync.WaitGroup
 }
 
 type waiter[In, Out any] struct {
@@ -29,13 +36,7 @@ type waiter[In, Out any] struct {
 // call returns what do answers to in. When ctx ends it waits no longer; what do was not given yet it is not given then.
 func (b *batcher[In, Out]) call(ctx context.Context, in In) (Out, error) {
 	w := &waiter[In, Out]{in: in, answered: make(chan struct{})}
-	b.mu.Lock()
-	b.waiting = append(b.waiting, w)
-	if !b.running {
-		b.running = true
-		go b.run()
-	}
-	b.mu.Unlock()
+	b.add(w)
 	select {
 	case <-w.answered:
 		return w.out, w.err
@@ -48,14 +49,48 @@ func (b *batcher[In, Out]) call(ctx context.Context, in In) (Out, error) {
 	}
 }
 
+// send gives do inputs whose answers nobody waits for.
+func (b *batcher[In, Out]) send(in ...In) {
+	list := make([]*waiter[In, Out], len(in))
+	for i := range in {
+		list[i] = &waiter[In, Out]{in: in[i], answered: make(chan struct{})}
+	}
+	b.add(list...)
+}
+
+func (b *batcher[In, Out]) add(list ...*waiter[In, Out]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, list...)
+	if b.came == nil {
+		b.came = make(chan struct{}, 1)
+	}
+	if b.running < max(b.lanes, 1) && len(list) > 0 {
+		b.running++
+		b.group.Go(b.run)
+	}
+	select {
+	case b.came <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when nobody waits any more.
+func (b *batcher[In, Out]) wait() { b.group.Wait() }
+
 // run calls do until nobody waits.
 func (b *batcher[In, Out]) run() {
 	for {
+		if b.others != nil {
+			b.gather()
+		}
 		b.mu.Lock()
 		n := min(len(b.waiting), b.most)
 		some := slices.Clone(b.waiting[:n])
 		b.waiting = slices.Delete(b.waiting, 0, n)
-		b.running = n > 0
+		if n == 0 {
+			b.running--
+		}
 		b.mu.Unlock()
 		if n == 0 {
 			return
@@ -70,6 +105,25 @@ func (b *batcher[In, Out]) run() {
 				w.out = out[i]
 			}
 			close(w.answered)
+		}
+	}
+}
+
+// gather waits until all that may come are here, or patience is over.
+func (b *batcher[In, Out]) gather() {
+	timer := time.NewTimer(b.patience)
+	defer timer.Stop()
+	for {
+		b.mu.Lock()
+		n := len(b.waiting)
+		b.mu.Unlock()
+		if n == 0 || n >= min(b.others(), b.most) {
+			return
+		}
+		select {
+		case <-b.came:
+		case <-timer.C:
+			return
 		}
 	}
 }

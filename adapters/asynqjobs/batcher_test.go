@@ -130,3 +130,47 @@ func TestWhoWaitsNoLongerIsLeftOut(t *testing.T) {
 	}
 	letGo <- nil
 }
+
+func TestACallWaitsForTheOthersThatMayCome(t *testing.T) {
+	t.Parallel()
+	b, calls, letGo := held(10)
+	b.others, b.patience = func() int { return 3 }, time.Hour
+	for n := range 3 {
+		b.send(n + 1)
+		if n < 2 {
+			b.waits(t, n+1)
+		}
+	}
+	if first := <-calls; !slices.Equal(first, []int{1, 2, 3}) {
+		t.Errorf("the first call is of %v", first)
+	}
+	letGo <- nil
+	b.wait() // nobody waits for an hour where nobody is
+	b.patience = time.Nanosecond
+	b.send(4)
+	if second := <-calls; !slices.Equal(second, []int{4}) {
+		t.Errorf("the second call is of %v", second)
+	}
+	letGo <- nil
+	b.wait()
+}
+
+func TestThereAreAsManyCallsAtOnceAsLanes(t *testing.T) {
+	t.Parallel()
+	b, calls, letGo := held(10)
+	b.lanes = 2
+	b.send(1)
+	first := <-calls
+	b.send(2)
+	second := <-calls
+	b.send(3, 4)
+	b.waits(t, 2)
+	letGo <- nil
+	third := <-calls
+	letGo <- nil
+	letGo <- nil
+	b.wait()
+	if !slices.Equal(first, []int{1}) || !slices.Equal(second, []int{2}) || !slices.Equal(third, []int{3, 4}) {
+		t.Errorf("the calls are of %v, %v and %v", first, second, third)
+	}
+}

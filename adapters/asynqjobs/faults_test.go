@@ -463,3 +463,107 @@ func TestAClaimWhoseAnswerWasLostIsTakenUp(t *testing.T) {
 		t.Fatal("it is held for ever")
 	}
 }
+
+// TestWhatItsEnqueuerDidNotHandOutRunsAllTheSame has the enqueuer die between its commit and the hand-over.
+func TestWhatItsEnqueuerDidNotHandOutRunsAllTheSame(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	j := i.open(t, "worker")
+	db := stdlib.OpenDBFromPool(i.pool)
+	t.Cleanup(func() { db.Close() })
+	var ran atomic.Int64
+	begin(t, j, nil, definition("test.left", func(context.Context, jobs.Run) error { ran.Add(1); return nil }))
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = j.Transactional().Enqueue(t.Context(), tx, nil, many("test.left", 3)...)
+	if err = errors.Join(err, tx.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "they run", func() bool { return len(all(t, j, jobs.Filter{State: jobs.Done})) == 3 })
+	if n := ran.Load(); n != 3 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// TestOfSeveralTasksOfAJobOneRuns has Asynq deliver each job three times, to workers that claim in groups.
+func TestOfSeveralTasksOfAJobOneRuns(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.prefix = "twice" + i.prefix[:8]
+	j := i.with(t, asynqjobs.Config{ID: func() (string, error) { return "worker", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: 8}})
+	if err := j.Enqueue(t.Context(), many("test.twice", 40)...); err != nil {
+		t.Fatal(err)
+	}
+	options, err := asynq.ParseRedisURI(i.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := asynq.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	tasks := 0
+	for _, info := range all(t, j, jobs.Filter{}) {
+		for n := range 2 {
+			if _, err := client.EnqueueContext(t.Context(), asynq.NewTask("job", []byte(info.ID)), asynq.TaskID(fmt.Sprint(info.ID, "/again/", n)),
+				asynq.Queue(i.prefix+":default:1")); err != nil {
+				t.Fatal(err)
+			}
+			tasks++
+		}
+	}
+	for n := range 5 { // and somebody else's
+		if _, err := client.EnqueueContext(t.Context(), asynq.NewTask("job", []byte(fmt.Sprint("no job ", n))), asynq.Queue(i.prefix+":default:1")); err != nil {
+			t.Fatal(err)
+		}
+		tasks++
+	}
+	var runs sync.Map
+	var ran atomic.Int64
+	begin(t, j, nil, definition("test.twice", func(_ context.Context, run jobs.Run) error {
+		if _, before := runs.LoadOrStore(run.ID, true); before {
+			t.Errorf("%s ran twice", run.ID)
+		}
+		ran.Add(1)
+		return nil
+	}))
+	inspector := asynq.NewInspector(options)
+	t.Cleanup(func() { inspector.Close() })
+	until(t, "all tasks are delivered", func() bool {
+		info, err := inspector.GetQueueInfo(i.prefix + ":default:1")
+		return err == nil && info.Processed == tasks+40
+	})
+	if n := ran.Load(); n != 40 || len(all(t, j, jobs.Filter{State: jobs.Done})) != 40 {
+		t.Errorf("%d runs, %d jobs are done", n, len(all(t, j, jobs.Filter{State: jobs.Done})))
+	}
+}
+
+// TestTablesOfBeforeAnyReleaseAreBroughtUpToDate opens those that had the state in their indexes.
+func TestTablesOfBeforeAnyReleaseAreBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	j := i.open(t, "before")
+	if err := j.Enqueue(t.Context(), many("test.before", 2)...); err != nil {
+		t.Fatal(err)
+	}
+	i.exec(t, `UPDATE outbox SET state = 'dead', finished_at = now() WHERE key = '0'`)
+	i.exec(t, `ALTER TABLE outbox DROP COLUMN ended CASCADE`)
+	i.exec(t, `CREATE UNIQUE INDEX outbox_key ON outbox (kind, key) WHERE key <> '' AND state IN ('waiting', 'running', 'retrying')`)
+	j = i.open(t, "after")
+	begin(t, j, nil, definition("test.before", func(context.Context, jobs.Run) error { return nil }))
+	if err := j.Enqueue(t.Context(), many("test.before", 2)...); err != nil { // the dead one's key is free
+		t.Fatal(err)
+	}
+	until(t, "they run", func() bool { return len(all(t, j, jobs.Filter{State: jobs.Done})) >= 2 })
+	stats, err := j.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := 0
+	for _, s := range stats {
+		dead += s.Dead
+	}
+	if dead != 1 {
+		t.Errorf("%d are dead", dead)
+	}
+}

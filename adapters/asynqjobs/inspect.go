@@ -89,6 +89,9 @@ func conditions(f jobs.Filter) (string, []any) {
 			parts = append(parts, fmt.Sprintf("%s = $%d", c[0], len(args)))
 		}
 	}
+	if f.Key != "" {
+		parts = append(parts, "key <> ''") // for its index
+	}
 	return strings.Join(parts, " AND "), args
 }
 
@@ -199,7 +202,7 @@ func (j *Jobs) Resume(ctx context.Context, q jobs.Queue) error {
 	if err := known(q); err != nil {
 		return err
 	}
-	_, err := j.config.Pool.Exec(ctx, `WITH gone AS (DELETE FROM outbox_pause WHERE queue = $1 RETURNING 1) SELECT pg_notify('`+channel+`', '') FROM gone`, string(q))
+	_, err := j.config.Pool.Exec(ctx, `DELETE FROM outbox_pause WHERE queue = $1`, string(q))
 	return translate(err)
 }
 
@@ -233,7 +236,7 @@ func (j *Jobs) Stats(ctx context.Context) ([]jobs.QueueStats, error) {
 	for i, q := range jobs.Queues() {
 		out[i].Queue = q
 	}
-	rows, err := j.config.Pool.Query(ctx, `SELECT queue, state, count(*), coalesce(max(extract(epoch FROM clock_timestamp() - run_at)), 0)::float8 FROM outbox WHERE state <> 'done' GROUP BY queue, state
+	rows, err := j.config.Pool.Query(ctx, `SELECT queue, state, count(*), coalesce(max(extract(epoch FROM clock_timestamp() - run_at)), 0)::float8 FROM outbox WHERE ended IS NULL OR ended = 'dead' GROUP BY queue, state
 		UNION ALL SELECT queue, 'paused', 1, 0 FROM outbox_pause`)
 	if err != nil {
 		return nil, translate(err)

@@ -3,11 +3,13 @@ package asynqjobs
 import (
 	"context"
 	"errors"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/revenge-media/revenge/ports/jobs"
 )
@@ -17,7 +19,7 @@ const (
 	look = time.Second
 	// check is how often it asks Asynq for tasks that it was given a while ago, and takes up what lost processes left.
 	check = 5 * time.Second
-	// together is how many tasks a relay gives to Asynq at once.
+	// together is how many tasks are given to Asynq at once, and of how many it is worth it.
 	together = 8
 )
 
@@ -104,73 +106,60 @@ func (p *process) handOver(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	left, err := p.give(ctx, due)
-	if err != nil { // Asynq may have some of them all the same: it refuses a name that it knows
-		ids := make([]string, len(left))
-		for i, h := range left {
-			ids[i] = h.ID
-		}
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		_, wrong := p.config.Pool.Exec(back, takeBackThese, ids)
-		return 0, errors.Join(err, wrong)
-	}
-	return len(due), nil
+	return len(due), p.hand(ctx, due)
 }
 
-// give enqueues tasks, some of the same priority at once, and returns those that Asynq may not have when it fails.
-func (p *process) give(ctx context.Context, tasks []handed) (left []handed, err error) {
-	for len(tasks) > 0 {
-		n := 1
-		for n < min(len(tasks), together) && tasks[n].Priority == tasks[0].Priority {
-			n++
+// hand gives tasks to Asynq, the first ones first, and takes the mark back from those that it may not have. It may have some of them all the same: it refuses a
+// name that it knows.
+func (j *Jobs) hand(ctx context.Context, tasks []handed) error {
+	given := make([]bool, len(tasks))
+	var next atomic.Int64
+	group, giving := errgroup.WithContext(ctx)
+	some := func() error {
+		for i := next.Add(1) - 1; i < int64(len(tasks)); i = next.Add(1) - 1 {
+			if err := j.give(giving, tasks[i]); err != nil {
+				return err
+			}
+			given[i] = true
 		}
-		failures := make([]error, n)
-		var group sync.WaitGroup
-		for i, h := range tasks[:n] {
-			group.Go(func() {
-				_, err := p.client.EnqueueContext(ctx, asynq.NewTask("job", []byte(h.ID)),
-					asynq.TaskID(h.Task), asynq.Queue(p.taskQueue(h.Queue, h.Priority)), asynq.MaxRetry(1_000_000), asynq.Timeout(24*time.Hour))
-				if !errors.Is(err, asynq.ErrTaskIDConflict) {
-					failures[i] = err
-				}
-			})
-		}
-		group.Wait()
-		if err := errors.Join(failures...); err != nil {
-			return tasks, err
-		}
-		tasks = tasks[n:]
+		return nil
 	}
-	return nil, nil
+	for range min(together, len(tasks)/together) {
+		group.Go(some)
+	}
+	err := errors.Join(some(), group.Wait())
+	if err == nil {
+		return nil
+	}
+	var left []string
+	for i, h := range tasks {
+		if !given[i] {
+			left = append(left, h.ID)
+		}
+	}
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	_, wrong := j.config.Pool.Exec(back, takeBackThese, left)
+	return errors.Join(err, wrong)
 }
 
-// listen hears of jobs that were committed and wakes the relay.
-func (p *process) listen() {
-	for first := true; first || p.every(look); first = false {
-		if err := p.hear(); err != nil && p.background.Err() == nil {
-			p.config.Logger.DebugContext(p.background, "the relay of jobs hears of no commits; it looks each second", "error", err)
-		}
+func (j *Jobs) give(ctx context.Context, h handed) error {
+	_, err := j.client.EnqueueContext(ctx, asynq.NewTask("job", []byte(h.ID)),
+		asynq.TaskID(h.Task), asynq.Queue(j.taskQueue(h.Queue, h.Priority)), asynq.MaxRetry(1_000_000), asynq.Timeout(24*time.Hour))
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return nil
 	}
+	return err
 }
 
-func (p *process) hear() error {
-	// A connection of its own, which waits for news all the time.
-	conn, err := pgx.ConnectConfig(p.background, p.config.Pool.Config().ConnConfig)
-	if err != nil {
-		return err
+// handAll hands over what was committed, the most urgent first. What fails is the relays' to do. An empty one only asks whether what came before it was done.
+func (j *Jobs) handAll(tasks []handed) ([]struct{}, error) {
+	some := slices.DeleteFunc(slices.Clone(tasks), func(h handed) bool { return h.ID == "" })
+	slices.SortStableFunc(some, func(a, b handed) int { return a.Priority - b.Priority })
+	if err := j.hand(context.Background(), some); err != nil {
+		j.config.Logger.Debug("jobs could not be handed out by who asked for them", "error", err)
 	}
-	defer conn.Close(context.WithoutCancel(p.background))
-	if _, err := conn.Exec(p.background, "LISTEN "+channel); err != nil {
-		return err
-	}
-	p.wake()
-	for {
-		if _, err := conn.WaitForNotification(p.background); err != nil {
-			return err
-		}
-		p.wake()
-	}
+	return make([]struct{}, len(tasks)), nil
 }
 
 // sweep takes up what lost processes left, hands over again what Asynq does not know, and forgets old jobs.
@@ -252,7 +241,7 @@ func (p *process) schedule(schedules []jobs.Schedule) {
 }
 
 func (p *process) enqueueSlot(ctx context.Context, s jobs.Schedule) error {
-	return pgx.BeginFunc(ctx, p.config.Pool, func(tx pgx.Tx) error {
+	return p.transact(ctx, func(tx pgx.Tx, enqueue func(...jobs.Job) error) error {
 		var later bool
 		err := tx.QueryRow(ctx, nextSlot, string(s.Job.Kind), s.Job.Key, s.Every.Seconds()).Scan(&later)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -261,6 +250,6 @@ func (p *process) enqueueSlot(ctx context.Context, s jobs.Schedule) error {
 		if err != nil || !later {
 			return err
 		}
-		return enqueueIn(ctx, tx, s.Job)
+		return enqueue(s.Job)
 	})
 }

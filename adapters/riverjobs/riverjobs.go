@@ -210,7 +210,7 @@ func envelopeOf(job jobs.Job) envelope {
 func options(job jobs.Job) *river.InsertOpts {
 	o := &river.InsertOpts{MaxAttempts: maxAttempts, Priority: job.Priority, ScheduledAt: job.RunAt, Queue: string(jobs.QueueOf(job.Kind))}
 	if o.Priority == 0 {
-		o.Priority = 2
+		o.Priority = 1
 	}
 	if job.Key != "" {
 		o.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: unfinished}
@@ -224,15 +224,15 @@ type Transactional struct{ jobs *Jobs }
 // Transactional returns the enqueuer for transactions.
 func (j *Jobs) Transactional() Transactional { return Transactional{j} }
 
-// Enqueue adds jobs to the open transaction tx; conn is its connection, needed on Postgres.
-func (t Transactional) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) error {
+// Enqueue adds jobs to the open transaction tx; conn is its connection, needed on Postgres. River learns of the commit by itself.
+func (t Transactional) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) (committed func(), err error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := t.jobs.inserter(ctx, tx, conn, params(ctx, list)); err != nil {
-		return enqueueFault(err)
+		return nil, enqueueFault(err)
 	}
-	return nil
+	return nil, nil
 }
 
 // Enqueue adds jobs by themselves.

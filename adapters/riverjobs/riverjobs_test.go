@@ -114,5 +114,6 @@ type inTx struct {
 }
 
 func (e inTx) Enqueue(ctx context.Context, list ...jobs.Job) error {
-	return e.Transactional.Enqueue(ctx, e.tx, e.conn, list...)
+	_, err := e.Transactional.Enqueue(ctx, e.tx, e.conn, list...)
+	return err
 }

@@ -219,11 +219,11 @@ func TestProcessesThatMakeTheMonthsTogetherMakeEachOnce(t *testing.T) {
 // limitsSeen is an enqueuer that notes the time limit of the transaction that it is in.
 type limitsSeen []string
 
-func (l *limitsSeen) Enqueue(ctx context.Context, tx *sql.Tx, _ *sql.Conn, _ ...jobs.Job) error {
+func (l *limitsSeen) Enqueue(ctx context.Context, tx *sql.Tx, _ *sql.Conn, _ ...jobs.Job) (func(), error) {
 	var limit string
 	err := tx.QueryRowContext(ctx, "SHOW statement_timeout").Scan(&limit)
 	*l = append(*l, limit)
-	return err
+	return nil, err
 }
 
 func TestStatementsEndInTimeExceptWhatTakesWhatItTakes(t *testing.T) {

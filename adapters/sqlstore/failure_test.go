@@ -191,7 +191,7 @@ func TestWithoutAQueueJobsAreRefused(t *testing.T) {
 	if err := s.Update(t.Context(), enqueue); fault.CodeOf(err) != "store.no_enqueuer" {
 		t.Errorf("got %v", err)
 	}
-	s.UseEnqueuer(enqueuerFunc(func(context.Context, *sql.Tx, *sql.Conn, ...jobs.Job) error { return nil }))
+	s.UseEnqueuer(enqueuerFunc(func(context.Context, *sql.Tx, *sql.Conn, ...jobs.Job) (func(), error) { return nil, nil }))
 	if err := s.Update(t.Context(), enqueue); err != nil {
 		t.Error(err)
 	}
@@ -200,9 +200,47 @@ func TestWithoutAQueueJobsAreRefused(t *testing.T) {
 	}
 }
 
-type enqueuerFunc func(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) error
+// TestWhatAnEnqueuerDoesAfterTheCommitIsDoneThenAndOnlyThen has a transaction fail, one lose against another and run again, and sees what is stored when it is told.
+func TestWhatAnEnqueuerDoesAfterTheCommitIsDoneThenAndOnlyThen(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*sqlstore.Store{"sqlite": sqlstoretest.SQLite(t, sqlstore.Config{}), "postgres": sqlstoretest.Postgres(t, sqlstore.Config{})} {
+		done, tries := 0, 0
+		s.UseEnqueuer(enqueuerFunc(func(ctx context.Context, tx *sql.Tx, _ *sql.Conn, _ ...jobs.Job) (func(), error) {
+			tries++
+			committed := func() {
+				if _, err := s.Read().Secrets.Get(t.Context(), "stored"); err != nil {
+					t.Errorf("%s: it is told before the commit: %v", name, err)
+				}
+				done++
+			}
+			if name == "postgres" && tries == 2 {
+				_, err := tx.ExecContext(ctx, "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$")
+				return committed, err
+			}
+			return committed, nil
+		}))
+		no := errors.New("no")
+		for _, want := range []error{no, nil} {
+			err := s.Update(t.Context(), func(ctx context.Context, tx store.Tx) error {
+				_, err := tx.Secrets.InsertIfAbsent(ctx, store.Secret{Name: "stored", Sealed: []byte("x"), CreatedAt: time.Now()})
+				if err == nil {
+					err = tx.Jobs.Enqueue(ctx, jobs.Job{Kind: "a.b"})
+				}
+				return errors.Join(err, want)
+			})
+			if !errors.Is(err, want) {
+				t.Fatal(err)
+			}
+		}
+		if done != 1 || name == "postgres" && tries != 3 {
+			t.Errorf("%s: it is told %d times, of %d transactions", name, done, tries)
+		}
+	}
+}
 
-func (f enqueuerFunc) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) error {
+type enqueuerFunc func(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) (func(), error)
+
+func (f enqueuerFunc) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) (func(), error) {
 	return f(ctx, tx, conn, list...)
 }
 

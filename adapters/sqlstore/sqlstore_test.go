@@ -51,7 +51,7 @@ func (r *recorder) list() []bus.Message {
 // jobTable enqueues into a table, through what a job library would use.
 type jobTable struct{}
 
-func (jobTable) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) error {
+func (jobTable) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ...jobs.Job) (func(), error) {
 	if conn != nil {
 		err := conn.Raw(func(raw any) error {
 			if c, ok := raw.(*stdlib.Conn); !ok || c.Conn().PgConn().TxStatus() != 'T' {
@@ -60,19 +60,19 @@ func (jobTable) Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, list ..
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, job := range list {
 		data, err := json.Marshal(job)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO test_jobs (job) VALUES ($1)", string(data)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (jobTable) list(t *testing.T, db *sql.DB) []jobs.Job {

@@ -30,9 +30,9 @@ import (
 var _ store.Store = (*Store)(nil)
 
 // Enqueuer adds jobs within a transaction. conn is the connection that tx runs on, for drivers that need more of it than database/sql
-// shows; it is nil on SQLite. The enqueuer must neither commit nor roll back.
+// shows; it is nil on SQLite. The enqueuer must neither commit nor roll back. committed, unless it is nil, is called when the transaction has committed.
 type Enqueuer interface {
-	Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, jobs ...jobs.Job) error
+	Enqueue(ctx context.Context, tx *sql.Tx, conn *sql.Conn, jobs ...jobs.Job) (committed func(), err error)
 }
 
 // Config says which database to open and whom to tell of what a transaction did.

@@ -97,6 +97,9 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context, tx sto
 	if err := tx.Commit(); err != nil {
 		return nil, translated(ctx, err, "transaction")
 	}
+	for _, committed := range queue.committed {
+		committed()
+	}
 	return events, nil
 }
 
@@ -138,6 +141,8 @@ type txJobs struct {
 	store *Store
 	tx    *sql.Tx
 	conn  *sql.Conn
+	// committed is to be called after the commit.
+	committed []func()
 }
 
 // Enqueue implements jobs.Enqueuer.
@@ -146,5 +151,9 @@ func (q *txJobs) Enqueue(ctx context.Context, jobs ...jobs.Job) error {
 	if e == nil {
 		return fault.New(fault.Internal, "store.no_enqueuer", "This process has no job queue.")
 	}
-	return translated(ctx, (*e).Enqueue(ctx, q.tx, q.conn, jobs...), "job")
+	committed, err := (*e).Enqueue(ctx, q.tx, q.conn, jobs...)
+	if committed != nil {
+		q.committed = append(q.committed, committed)
+	}
+	return translated(ctx, err, "job")
 }

@@ -187,7 +187,6 @@ func (s *Service) later(ctx context.Context, tx store.Tx, r request) error {
 	if err != nil {
 		return err
 	}
-	job.Priority = 1
 	return tx.Jobs.Enqueue(ctx, job)
 }
 

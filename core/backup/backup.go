@@ -180,7 +180,7 @@ func (s *Service) Schedules() []jobs.Schedule {
 	if s.d.Every <= 0 {
 		return nil
 	}
-	return []jobs.Schedule{{Job: jobs.Job{Kind: Kind, Key: "all"}, Every: time.Hour}}
+	return []jobs.Schedule{{Job: jobs.Job{Kind: Kind, Key: "all", Priority: 3}, Every: time.Hour}}
 }
 
 // Due makes a backup when the last scheduled one is old enough.

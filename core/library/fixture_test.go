@@ -334,11 +334,12 @@ type queue struct {
 	jobs []jobs.Job
 }
 
-func (q *queue) Enqueue(_ context.Context, _ *sql.Tx, _ *sql.Conn, list ...jobs.Job) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.jobs = append(q.jobs, list...)
-	return nil
+func (q *queue) Enqueue(_ context.Context, _ *sql.Tx, _ *sql.Conn, list ...jobs.Job) (func(), error) {
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.jobs = append(q.jobs, list...)
+	}, nil
 }
 
 func (q *queue) take(kind jobs.Kind) (n int) {

@@ -36,7 +36,7 @@ type Job struct {
 	Payload json.RawMessage
 	// Key makes the job unique among those of its kind that are not finished; enqueuing another is then no error and does nothing. "" for none.
 	Key string
-	// Priority is 1 (first) to 4 (last); 0 means 2.
+	// Priority is 1 (first, for what a person waits for) to 4 (last); 0 means 1.
 	Priority int
 	// RunAt delays the job; the zero time means now.
 	RunAt time.Time

@@ -236,7 +236,7 @@ func testRetry(t *testing.T, h Harness) {
 			t.Errorf("failure %d is %+v", i, f)
 		}
 	}
-	if whole.StartedAt == nil || whole.Process == "" || whole.Priority != 2 {
+	if whole.StartedAt == nil || whole.Process == "" || whole.Priority != 1 {
 		t.Errorf("%+v", whole)
 	}
 }
