@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -47,8 +46,8 @@ const (
 // its transaction. What counts is the time from the first transaction until the last job is done and recorded, in Revenge's rows or Asynq's counters, while both
 // go on at once, as in life. Each round has a database and queues of its own.
 //
-// The messages' transactions are the same on both sides, pgx's on as many connections, so that the ratio is the queue's; of one message each, and of a hundred, as
-// who has much to do asks for it. In the third row they are the store's, as in all of Revenge: serializable, and of statements that are not prepared.
+// The messages' transactions are the same on both sides, on as many connections, so that the ratio is the queue's: plain ones of one message each, and of a hundred, as
+// who has much to do asks for it; and in the third row those of the store, as in all of Revenge.
 func BenchmarkJobs(b *testing.B) {
 	keys := os.Getenv("REVENGE_TEST_REDIS")
 	if keys == "" {
@@ -70,13 +69,13 @@ func BenchmarkJobs(b *testing.B) {
 		}
 	}
 	for _, as := range []struct{ name, by, step, what string }{
-		{"One", "pgx", "1", "one a transaction"},
-		{"Hundred", "pgx", "100", "a hundred a transaction"},
-		{"Store", "store", "1", "one a transaction, Revenge's by its store"},
+		{"One", "plain", "1", "one a transaction"},
+		{"Hundred", "plain", "100", "a hundred a transaction"},
+		{"Store", "store", "1", "one a transaction, both by Revenge's store"},
 	} {
 		b.Run(as.name, func(b *testing.B) {
 			for b.Loop() {
-				c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs", as.step, as.by), side("limit-jobs", as.step))
+				c, err := measure.Interleave(b.Context(), sized(b, "REVENGE_BENCH_ROUNDS", measure.Rounds), side("jobs", as.step, as.by), side("limit-jobs", as.step, as.by))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -91,6 +90,7 @@ func BenchmarkJobs(b *testing.B) {
 type jobRun struct {
 	dsn, redis, prefix string
 	count, step        int
+	byStore            bool
 	// ran are how often the jobs ran, by their number.
 	ran []atomic.Int64
 }
@@ -98,7 +98,7 @@ type jobRun struct {
 func newJobRun() (*jobRun, error) {
 	count, err := strconv.Atoi(os.Args[4])
 	step, wrong := strconv.Atoi(os.Args[5])
-	return &jobRun{dsn: os.Args[1], redis: os.Args[2], prefix: os.Args[3], count: count, step: step, ran: make([]atomic.Int64, count)}, errors.Join(err, wrong)
+	return &jobRun{dsn: os.Args[1], redis: os.Args[2], prefix: os.Args[3], count: count, step: step, byStore: os.Args[6] == "store", ran: make([]atomic.Int64, count)}, errors.Join(err, wrong)
 }
 
 // mailJob is a job's payload.
@@ -169,11 +169,11 @@ func (r *jobRun) measure(ask func(ctx context.Context, list []asked) error, reco
 	return nil
 }
 
-// revengeJobs is Revenge's queue. Its last argument says whose the messages' transactions are, pgx's or the store's.
+// revengeJobs is Revenge's queue.
 func revengeJobs() int {
 	r, err := newJobRun()
 	if err == nil {
-		err = r.revenge(context.Background(), os.Args[6] == "store")
+		err = r.revenge(context.Background())
 	}
 	if err != nil {
 		return failed(err)
@@ -181,50 +181,22 @@ func revengeJobs() int {
 	return 0
 }
 
-func (r *jobRun) revenge(ctx context.Context, byStore bool) error {
-	s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: r.dsn, MaxConns: jobConns})
+func (r *jobRun) revenge(ctx context.Context) error {
+	m, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	pool := s.Pool()
-	if !byStore {
-		if pool, err = r.pool(ctx); err != nil {
-			return err
-		}
-		defer pool.Close()
-	}
+	defer m.close()
 	queue, err := asynqjobs.Open(ctx, asynqjobs.Config{
-		Pool: pool, URL: r.redis, Prefix: r.prefix, ID: func() (string, error) { return "bench", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: jobClients},
+		Pool: m.pool, URL: r.redis, Prefix: r.prefix, ID: func() (string, error) { return "bench", nil }, Workers: map[jobs.Queue]int{jobs.QueueDefault: jobClients},
 	})
 	if err != nil {
 		return err
 	}
 	defer queue.Close()
-	s.UseEnqueuer(queue.Transactional())
-	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close()
-	take := func(ctx context.Context, m domain.ID) error { return takeMail(ctx, pool, m) }
-	put := func(ctx context.Context, list []asked, work []jobs.Job) error {
-		return putMailWith(ctx, db, queue.Transactional(), list, work)
-	}
-	if byStore {
-		take = func(ctx context.Context, m domain.ID) error {
-			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, m) })
-		}
-		put = func(ctx context.Context, list []asked, work []jobs.Job) error {
-			return s.Update(ctx, func(ctx context.Context, tx store.Tx) error {
-				for _, a := range list {
-					if err := tx.Outbox.Add(ctx, a.mail); err != nil {
-						return err
-					}
-				}
-				return tx.Jobs.Enqueue(ctx, work...)
-			})
-		}
-	}
+	m.store.UseEnqueuer(queue.Transactional())
 	if err := queue.Start(ctx, []jobs.Definition{{Kind: benchKind, MaxAttempts: 1, Timeout: time.Minute, Handler: func(ctx context.Context, run jobs.Run) error {
-		return r.work(ctx, run.Payload, take)
+		return r.work(ctx, run.Payload, m)
 	}}}, nil); err != nil {
 		return err
 	}
@@ -235,67 +207,127 @@ func (r *jobRun) revenge(ctx context.Context, byStore bool) error {
 				return err
 			}
 		}
-		return put(ctx, list, work)
+		return m.put(ctx, list, queue, work)
 	}, func(ctx context.Context) (n int, err error) {
-		return n, pool.QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
-	}, pool)
+		return n, m.pool.QueryRow(ctx, "SELECT count(*) FROM outbox WHERE state = 'done' AND turn = 1 AND attempt = 1").Scan(&n)
+	}, m.pool)
 	return errors.Join(err, queue.Stop(ctx), r.clean())
 }
 
-// The statements of the messages' transactions.
+// The statements of the messages' plain transactions.
 const (
 	putMail   = "INSERT INTO mail_outbox (id, sealed, created_at) VALUES ($1, $2, $3)"
 	takenMail = "DELETE FROM mail_outbox WHERE id = $1"
 )
 
-func takeMail(ctx context.Context, pool *pgxpool.Pool, m domain.ID) error {
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, takenMail, m.String())
-		if err == nil && tag.RowsAffected() != 1 {
-			err = errors.New("there is no such mail")
+// mails are the messages' transactions.
+type mails struct {
+	store   *sqlstore.Store
+	byStore bool
+	pool    *pgxpool.Pool
+	db      *sql.DB
+}
+
+func (r *jobRun) open(ctx context.Context) (*mails, error) {
+	s, err := sqlstore.Open(ctx, sqlstore.Config{DSN: r.dsn, MaxConns: jobConns})
+	if err != nil {
+		return nil, err
+	}
+	pool := s.Pool()
+	if !r.byStore { // one with pgx's own defaults
+		config, err := pgxpool.ParseConfig(r.dsn)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		config.MaxConns = jobConns
+		if pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return &mails{s, r.byStore, pool, stdlib.OpenDBFromPool(pool)}, nil
+}
+
+func (m *mails) close() {
+	_ = m.db.Close()
+	if !m.byStore {
+		m.pool.Close()
+	}
+	_ = m.store.Close()
+}
+
+// put stores messages, and their jobs unless queue is nil.
+func (m *mails) put(ctx context.Context, list []asked, queue *asynqjobs.Jobs, work []jobs.Job) error {
+	if m.byStore {
+		return m.store.Update(ctx, func(ctx context.Context, tx store.Tx) error {
+			for _, a := range list {
+				if err := tx.Outbox.Add(ctx, a.mail); err != nil {
+					return err
+				}
+			}
+			if queue == nil {
+				return nil
+			}
+			return tx.Jobs.Enqueue(ctx, work...)
+		})
+	}
+	committed := func() {}
+	err := inTx(ctx, m.db, func(tx *sql.Tx) (err error) {
+		for _, a := range list {
+			if _, err := tx.ExecContext(ctx, putMail, a.mail.ID.String(), a.mail.Sealed, a.mail.CreatedAt.UnixMicro()); err != nil {
+				return err
+			}
+		}
+		if queue != nil {
+			committed, err = queue.Transactional().Enqueue(ctx, tx, nil, work...)
 		}
 		return err
 	})
+	if err == nil {
+		committed()
+	}
+	return err
 }
 
-// putMailWith puts messages with their jobs.
-func putMailWith(ctx context.Context, db *sql.DB, queue asynqjobs.Transactional, list []asked, work []jobs.Job) error {
+// take takes a message out again.
+func (m *mails) take(ctx context.Context, id domain.ID) error {
+	if m.byStore {
+		return m.store.Update(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Outbox.Delete(ctx, id) })
+	}
+	return inTx(ctx, m.db, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, takenMail, id.String())
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(err, errors.New("there is no such mail"))
+		}
+		return nil
+	})
+}
+
+func inTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	for _, a := range list {
-		if _, err := tx.ExecContext(ctx, putMail, a.mail.ID.String(), a.mail.Sealed, a.mail.CreatedAt.UnixMicro()); err != nil {
-			return err
-		}
-	}
-	if err := queue.Enqueue(ctx, tx, nil, work...); err != nil {
+	if err := fn(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 // work is what a job does.
-func (r *jobRun) work(ctx context.Context, payload []byte, take func(context.Context, domain.ID) error) error {
+func (r *jobRun) work(ctx context.Context, payload []byte, m *mails) error {
 	var job mailJob
 	if err := json.Unmarshal(payload, &job); err != nil {
 		return err
 	}
-	if err := take(ctx, job.Mail); err != nil {
+	if err := m.take(ctx, job.Mail); err != nil {
 		return err
 	}
 	r.ran[job.N].Add(1)
 	return nil
-}
-
-func (r *jobRun) pool(ctx context.Context) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(r.dsn)
-	if err != nil {
-		return nil, err
-	}
-	config.MaxConns = jobConns
-	return pgxpool.NewWithConfig(ctx, config)
 }
 
 // limitJobs is a bare Asynq program.
@@ -311,11 +343,11 @@ func limitJobs() int {
 }
 
 func (r *jobRun) limit(ctx context.Context) error {
-	pool, err := r.pool(ctx)
+	m, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
+	defer m.close()
 	redis, err := asynq.ParseRedisURI(r.redis)
 	if err != nil {
 		return err
@@ -325,19 +357,12 @@ func (r *jobRun) limit(ctx context.Context) error {
 	defer inspector.Close()
 	server := asynq.NewServer(redis, asynq.Config{Concurrency: jobClients, Queues: map[string]int{r.prefix: 1}, LogLevel: asynq.WarnLevel, TaskCheckInterval: 100 * time.Millisecond})
 	if err := server.Start(asynq.HandlerFunc(func(ctx context.Context, task *asynq.Task) error {
-		return r.work(ctx, task.Payload(), func(ctx context.Context, m domain.ID) error { return takeMail(ctx, pool, m) })
+		return r.work(ctx, task.Payload(), m)
 	})); err != nil {
 		return err
 	}
 	err = r.measure(func(ctx context.Context, list []asked) error {
-		if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			for _, a := range list {
-				if _, err := tx.Exec(ctx, putMail, a.mail.ID.String(), a.mail.Sealed, a.mail.CreatedAt.UnixMicro()); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
+		if err := m.put(ctx, list, nil, nil); err != nil {
 			return err
 		}
 		for _, a := range list {
@@ -359,7 +384,7 @@ func (r *jobRun) limit(ctx context.Context) error {
 			return 0, fmt.Errorf("%d tasks failed", info.Failed)
 		}
 		return info.Processed, nil
-	}, pool)
+	}, m.pool)
 	server.Shutdown()
 	return errors.Join(err, r.clean())
 }
