@@ -382,6 +382,13 @@ func (d *tree) breaks(rel string, cause error) {
 	d.broken = map[string]error{rel: fault.Wrap(cause, fault.Unavailable, files.CodeUnreadable, "%q cannot be read (input/output error).", rel)}
 }
 
+// watched has listed called before each listing, also of those who look ahead.
+func (d *tree) watched(listed func(rel string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.listed = listed
+}
+
 func (d *tree) heals() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,16 +343,16 @@ func TestAScanThatIsKilledAtAnyTimeEndsInTheSameCatalogue(t *testing.T) {
 		// One that is killed in the middle has committed nothing of its step.
 		dead := w.deps
 		dying, kill := context.WithCancelCause(t.Context())
-		seen := 0
-		w.tree.listed = func(string) {
-			if seen++; seen == 2 {
+		var seen atomic.Int32
+		w.tree.watched(func(string) {
+			if seen.Add(1) == 2 {
 				kill(killed)
 			}
-		}
+		})
 		job, _ := jobs.New(library.KindScan, "", map[string]any{"scanId": scan.ID})
 		_ = library.New(dead).RunScan(dying, jobs.Run{Payload: job.Payload, Report: func(context.Context, int, int) {}})
 		kill(nil)
-		w.tree.listed = nil
+		w.tree.watched(nil)
 		w.Service = library.New(w.deps)
 		if again = w.slice(scan); slices > 2000 {
 			t.Fatal("the scan does not end")
